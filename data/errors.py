@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 class InputError(Exception):
-    """Unusable input. The message is one line: what is wrong, where, and what to do. The command line exits with 2."""
+    """Unusable input; the command line exits with 2.
+
+    The message is one line: where, what is wrong, and what to do.
+    """
 
     def __init__(self, what: str, where: Path | str | None = None, line: int | None = None) -> None:
         place = "" if where is None else f"{where}:{line}: " if line is not None else f"{where}: "

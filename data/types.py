@@ -27,7 +27,7 @@ class Audio:
 
 @dataclass(frozen=True)
 class Word:
-    """A recognised word with its time in seconds from the start of the audio; `confidence` is a posterior in [0, 1]."""
+    """A recognised word, its time in seconds from the audio's start, its posterior in [0, 1]."""
 
     text: str
     start: Seconds
@@ -37,7 +37,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a pipeline heard; `words` is empty where a pipeline gives no times, `final` False for a partial."""
+    """What a pipeline heard; `words` is empty where it gives no times, `final` False for a partial."""
 
     text: str
     words: tuple[Word, ...] = ()
@@ -48,8 +48,8 @@ class Transcript:
 class Utterance:
     """A stretch of audio and what was said in it.
 
-    `text` is the reference as the corpus writes it; `speaker` is None where unknown. `start` and `duration`, in seconds, select a
-    segment of the file `source`; `duration` None means up to its end.
+    `text` is the reference as the corpus writes it; `speaker` is None where unknown. `start` and
+    `duration`, in seconds, select a segment of the file `source`; `duration` None: up to its end.
     """
 
     id: str

@@ -1,4 +1,7 @@
-"""The seam between the harness and a recogniser. A stranger's class fits by shape; nothing needs to be inherited."""
+"""The seam between the harness and a recogniser.
+
+A stranger's class fits by shape; nothing needs to be inherited.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any, Protocol, Self, TypeAlias
 from data.types import Audio, Samples, Transcript, Utterance
 
 Config: TypeAlias = Mapping[str, Any]
-"""A pipeline's own settings, as plain TOML values. A pipeline rejects keys it does not know with `data.errors.InputError`."""
+"""A pipeline's own settings, as plain TOML values; an unknown key is a `data.errors.InputError`."""
 
 
 class Progress(Protocol):
@@ -37,6 +40,7 @@ class TrainingSet(Protocol):
     @property
     def language_model(self) -> Path | None:
         """The corpus's own ARPA file, where it has one."""
+
     @property
     def text(self) -> Path | None:
         """Text for the language model, a sentence a line; None: the training references."""
@@ -50,7 +54,10 @@ class TrainingSet(Protocol):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a recogniser can do; `look_ahead_ms` is the future audio a streaming output waits for, None where unknown."""
+    """What a recogniser can do.
+
+    `look_ahead_ms` is the future audio that a streaming output waits for, None where unknown.
+    """
 
     streaming: bool
     word_times: bool = False
@@ -83,11 +90,11 @@ class Pipeline(Protocol):
 
     @classmethod
     def train(cls, corpus: TrainingSet, config: Config, model_dir: Path, progress: Progress) -> None:
-        """Leaves in `model_dir` all that `load` needs. Called again after an interruption, it goes on where it was."""
+        """Leaves in `model_dir` all that `load` needs; called again after an interruption, it goes on."""
 
     @classmethod
     def load(cls, model_dir: Path | None, config: Config) -> Self:
-        """`model_dir` is None for a recogniser that is not `trainable`; `config` holds decoding settings alone."""
+        """`model_dir` is None for a recogniser that is not `trainable`; `config` is for decoding alone."""
 
     def transcribe(self, batch: Sequence[Audio]) -> list[Transcript]:
         """One final transcript for each audio, in order."""
@@ -97,15 +104,18 @@ class Pipeline(Protocol):
     def advance(self, sessions: Sequence[Session], chunks: Sequence[Chunk]) -> list[Transcript]:
         """All chunks that are due, one a session, together: a GPU batches, a core loops.
 
-        Returns the transcript so far for each session, `final` where its chunk was the last. A session fed after its last chunk
-        raises `SessionOverError`.
+        Returns the transcript so far for each session, `final` where its chunk was the last. A session
+        fed after its last chunk raises `SessionOverError`.
         """
 
     def synchronize(self) -> None:
         """The device's barrier; does nothing on a CPU."""
 
     def facts(self) -> Mapping[str, float | str]:
-        """Noise-free counters and settings in force: model_bytes, parameters, ngrams, graph_arcs, lm_weight, device, threads ..."""
+        """Noise-free counters and settings in force.
+
+        model_bytes, parameters, ngrams, graph_arcs, lm_weight, device, threads ...
+        """
 
     def close(self) -> None: ...
 
@@ -116,7 +126,10 @@ class SessionOverError(RuntimeError):
 
 @dataclass(frozen=True)
 class PipelineSpec:
-    """How an experiment names a pipeline. `use` is an entry point of `asrbench.pipelines` or ``"module:Class"``."""
+    """How an experiment names a pipeline.
+
+    `use` is an entry point of `asrbench.pipelines` or ``"module:Class"``.
+    """
 
     name: str
     use: str

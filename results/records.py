@@ -14,7 +14,10 @@ Status = Literal["ok", "invalid", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class UtteranceRow:
-    """One utterance through one pipeline. Times are seconds on the harness's monotonic clock, None where the scenario has none."""
+    """One utterance through one pipeline.
+
+    Times are seconds on the harness's monotonic clock, None where the scenario has none.
+    """
 
     utterance: str
     speaker: str | None
@@ -89,7 +92,8 @@ class Cell:
     repeats: tuple[RepeatRow, ...] = ()
     trials: tuple[Trial, ...] = ()
     facts: Mapping[str, float | str] = field(default_factory=dict)
-    training: Mapping[str, float | str] = field(default_factory=dict)  # seconds, audio_hours, model_hash, cores ...
+    # seconds, audio_hours, model_hash, cores ...
+    training: Mapping[str, float | str] = field(default_factory=dict)
     lm: str = ""
 
     @property
@@ -109,7 +113,8 @@ class RunRecord:
     versions: Mapping[str, str]
     code: Mapping[str, str]  # commit, dirty
     seeds: Mapping[str, int]
-    corpora: Mapping[str, Mapping[str, Any]]  # hash, hours, speakers, utterances, licence, normaliser by corpus
+    # hash, hours, speakers, utterances, licence, normaliser of each corpus
+    corpora: Mapping[str, Mapping[str, Any]]
     prices: Mapping[str, Any]
     cells: tuple[Cell, ...] = ()
     format: int = FORMAT

@@ -12,7 +12,10 @@ ValueStatus = Literal["ok", "invalid", "not measured", "not available"]
 
 @dataclass(frozen=True)
 class Value:
-    """One figure with its interval, and the run it came from. `unit` is written as METHOD names it: %, x, streams, ms, B, s, USD/h."""
+    """One figure with its interval, and the run it came from.
+
+    `unit` is one of %, x, streams, ms, B, s, words, and a currency per hour such as USD/h.
+    """
 
     run: str
     pipeline: str
@@ -32,7 +35,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two pipelines over the same utterances. `difference` is a minus b, in percent absolute for WER; `p` is Holm-adjusted."""
+    """Two pipelines over the same utterances.
+
+    `difference` is a minus b, in percent absolute for WER; `p` is Holm-adjusted.
+    """
 
     run: str
     corpus: str
