@@ -1,0 +1,130 @@
+"""Finding corpora: by the name of a card, by a card's path, or as a bare folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from data.card import CARDS, Card, read_card
+from data.clean import clean
+from data.collection import Corpus
+from data.errors import InputError, did_you_mean
+from data.layouts import Reading, layout, recognise
+from data.text import normaliser
+
+__all__ = [
+    "Corpus",
+    "bare_card",
+    "default_cache",
+    "find_card",
+    "find_folder",
+    "known_corpora",
+    "open_corpus",
+    "read_corpus",
+]
+
+
+def known_corpora() -> tuple[str, ...]:
+    """The names of all cards that come with asrbench."""
+    return tuple(sorted(path.stem for path in CARDS.glob("*.toml")))
+
+
+def default_cache() -> Path:
+    """Where downloads and generated speech are kept: $ASRBENCH_CACHE, or ~/.cache/asrbench."""
+    return Path(os.environ.get("ASRBENCH_CACHE") or Path.home() / ".cache" / "asrbench")
+
+
+def find_card(name: str) -> Card:
+    """The card of that name; `InputError` with the nearest name for an unknown one."""
+    if name not in known_corpora():
+        hint = did_you_mean(name, known_corpora())
+        raise InputError(
+            f"unknown corpus '{name}'{hint} (known: {', '.join(known_corpora())}; or give a folder)"
+        )
+    return read_card(CARDS / f"{name}.toml")
+
+
+def open_corpus(name_or_path: str | Path, root: Path | None = None, cache: Path | None = None) -> Corpus:
+    """A corpus, read and cleaned, by a card's name, a card's path, or a folder of a known shape.
+
+    A card's folder is looked for under `root`, then $ASRBENCH_CORPORA, then `cache` (the downloads).
+    Raises `InputError` that says what to do where there is none.
+    """
+    text = str(name_or_path)
+    path = Path(text)
+    if text.endswith(".toml"):
+        card = read_card(path)
+        return read_corpus(card, find_folder(card, root or path.parent, cache))
+    if text in known_corpora():
+        card = find_card(text)
+        return read_corpus(card, find_folder(card, root, cache))
+    if path.is_dir():
+        return read_corpus(bare_card(path.resolve()), path.resolve())
+    if "/" in text:
+        raise InputError("no such folder", path)
+    raise InputError(str(_unknown(text)))
+
+
+def _unknown(name: str) -> InputError:
+    try:
+        find_card(name)
+    except InputError as error:
+        return error
+    return InputError(f"unknown corpus '{name}'")
+
+
+def read_corpus(card: Card, folder: Path) -> Corpus:
+    """The corpus that `card` describes, in `folder`."""
+    reader = layout(card.layout)
+    readings = {
+        split: _joined([reader.read(folder, part) for part in parts]) for split, parts in card.splits.items()
+    }
+    normalise = normaliser(card.normaliser or card.language)
+    cleaned = clean(readings, normalise, card.hold_out)
+    if not any(cleaned.splits.values()):
+        reason = f": {cleaned.skipped[0].reason}" if cleaned.skipped else ""
+        raise InputError(f"corpus {card.name} holds no usable utterance{reason}", folder)
+    return Corpus(card, folder, cleaned.splits, normalise, cleaned.skipped)
+
+
+def bare_card(folder: Path, language: str = "en", sample_rate: int = 16_000) -> Card:
+    """A card made up for a folder of one's own, by its shape."""
+    found = recognise(folder)
+    if found is None:
+        raise InputError("is no folder shape that asrbench knows (see 'your own audio' in README.md)", folder)
+    reader, splits = found
+    return Card(folder.name, folder.name, (language,), "unknown", reader.name, sample_rate, splits)
+
+
+def find_folder(card: Card, root: Path | None, cache: Path | None) -> Path:
+    """Where the corpus of a card lies; the embedded one is generated where it is missing."""
+    downloads = cache or default_cache()
+    if card.embedded:
+        return _generated(downloads)
+    environment = os.environ.get("ASRBENCH_CORPORA")
+    roots = [path for path in (root, Path(environment) if environment else None) if path is not None]
+    for candidate in [path / card.folder for path in roots] + [downloads / card.name]:
+        if candidate.is_dir():
+            return candidate
+    todo = f"run: asrbench corpus get {card.name}" if card.sources else f"get it from {card.homepage}"
+    raise InputError(
+        f"corpus {card.name} is not on this machine; {todo}, or set ASRBENCH_CORPORA to the folder that holds "
+        f"'{card.folder}'"
+    )
+
+
+def _generated(cache: Path) -> Path:
+    from data.synth import ensure_quick
+
+    return Path(ensure_quick(cache, lambda done, total, note="": None))
+
+
+def _joined(readings: list[Reading]) -> Reading:
+    lines: dict[str, str] = {}
+    for reading in readings:
+        lines.update(reading.lines or {})
+    return Reading(
+        tuple(utterance for reading in readings for utterance in reading.utterances),
+        tuple(entry for reading in readings for entry in reading.skipped),
+        lines,
+    )
