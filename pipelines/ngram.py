@@ -1,8 +1,8 @@
 """N-gram language models by interpolated modified Kneser-Ney smoothing, and the ARPA format.
 
-Source: Chen and Goodman, "An empirical study of smoothing techniques for language modeling" (TR-10-98, 1998),
-section 3; what happens at sentence ends and to the unigrams follows lmplz (Heafield et al., ACL 2013): `<s>` is
-never predicted, `<unk>` takes its share of the uniform distribution that the unigrams are interpolated with.
+Source: Chen and Goodman, "An empirical study of smoothing techniques for language modeling" (TR-10-98,
+1998), section 3; what happens at sentence ends and to the unigrams follows lmplz (Heafield et al., ACL 2013):
+`<s>` is never predicted, `<unk>` takes its share of the uniform distribution below the unigrams.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Discounts:
 
 @dataclass(frozen=True, eq=False)
 class NgramModel:
-    """A back-off model: `tables[n - 1]` maps each n-gram of word ids to its `Entry`; `words[id]` names them."""
+    """A back-off model: `tables[n - 1]` maps an n-gram of word ids to its `Entry`; `words[id]` names them."""
 
     words: tuple[str, ...]
     tables: tuple[Mapping[Gram, Entry], ...]
@@ -90,7 +90,7 @@ class NgramModel:
 
 @dataclass(frozen=True)
 class Perplexity:
-    """`value` leaves out the `unknown` words, as `perplexity excluding OOVs` does; `</s>` counts as a word."""
+    """`value` leaves out the `unknown` words (kenlm: excluding OOVs); `</s>` counts as a word."""
 
     value: float
     words: int
@@ -153,7 +153,7 @@ def _encode(sentences: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], list[l
 
 
 def _adjusted_counts(sentences: list[list[int]], order: int) -> list[dict[Gram, int]]:
-    """Counts at the highest order and of n-grams that begin a sentence; below, the number of left neighbours."""
+    """Counts at the highest order and at the beginning of sentences; else the number of left neighbours."""
     longest: Counter[Gram] = Counter()
     begins: list[Counter[Gram]] = [Counter() for _ in range(order - 1)]
     for ids in sentences:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import kenlm
 import pytest
-from data.errors import InputError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from data.errors import InputError
 from pipelines.ngram import BEGIN, END, UNKNOWN, estimate, perplexity, write_arpa
 
 
@@ -62,7 +63,7 @@ def test_kenlm_reads_the_same_numbers(tmp_path: Path, order: int) -> None:
 
 
 def test_chen_and_goodman_by_hand() -> None:
-    """Counts too small for discounts of their own take 0.5, 1, 1.5; then "b" after "a" can be worked out by hand."""
+    """Counts too small for discounts of their own take 0.5, 1, 1.5; the rest can be worked out by hand."""
     model = estimate([["a", "b"], ["a", "b"], ["a", "c"]], order=2)
     # unigram continuation counts: a 1 (after <s>), b 1, c 1, </s> 2 (after b, c); freed 3 * 0.5 + 1 of 5
     unigram = (1 - 0.5) / 5 + 2.5 / 5 / 5
@@ -76,7 +77,7 @@ def test_discounts_follow_the_counts_of_counts() -> None:
     bigrams = [("<s>", *s, "</s>") for s in _corpus()]
     counts: dict[tuple[str, str], int] = {}
     for ids in bigrams:
-        for pair in zip(ids, ids[1:], strict=False):
+        for pair in pairwise(ids):
             counts[pair] = counts.get(pair, 0) + 1
     t = [0, *(sum(c == k for c in counts.values()) for k in (1, 2, 3, 4))]
     y = t[1] / (t[1] + 2 * t[2])
