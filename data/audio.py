@@ -1,4 +1,4 @@
-"""Decoding audio files: any rate, any number of channels, WAV, FLAC, MP3, Ogg Vorbis and Opus, NIST Sphere."""
+"""Decoding audio files: any rate, any number of channels, WAV, FLAC, MP3, Ogg Vorbis, Opus, NIST Sphere."""
 
 from __future__ import annotations
 

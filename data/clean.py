@@ -40,12 +40,11 @@ def clean(
 
 
 def held_out(splits: Splits, hold_out: HoldOut) -> Splits:
-    """A new split of `hold_out.speakers` speakers of train, who leave it; the choice depends on the seed alone."""
+    """A new split of `hold_out.speakers` speakers of train, who leave it; the seed alone decides."""
     speakers = sorted({utterance.speaker for utterance in splits["train"] if utterance.speaker is not None})
     if len(speakers) <= hold_out.speakers:
-        raise InputError(
-            f"cannot hold out {hold_out.speakers} of {len(speakers)} training speakers: ask for fewer in [hold_out]"
-        )
+        count = f"{hold_out.speakers} of {len(speakers)} training speakers"
+        raise InputError(f"cannot hold out {count}: see [hold_out] in the card")
     chosen = set(random.Random(hold_out.seed).sample(speakers, hold_out.speakers))
     apart = tuple(utterance for utterance in splits["train"] if utterance.speaker in chosen)
     train = tuple(utterance for utterance in splits["train"] if utterance.speaker not in chosen)
@@ -116,7 +115,7 @@ def _sizes_in_two_splits(kept: Mapping[str, list[Utterance]]) -> set[int]:
 
 
 def _audio_key(utterance: Utterance, shared: set[int]) -> tuple[str | Path, float, float | None]:
-    """Equal for equal audio: the file's contents where another split has a file of that size, else its path."""
+    """Equal for equal audio: file contents where another split has a file of that size, else the path."""
     size = utterance.source.stat().st_size
     content = file_digest(utterance.source) if size in shared else utterance.source
     return content, utterance.start, utterance.duration

@@ -82,7 +82,7 @@ class Corpus:
         return self.normaliser(text)
 
     def audio(self, utterance: Utterance, condition: str = "clean") -> Audio:
-        """Mono float32 audio at `sample_rate`, as heard in a condition; always the same for the same utterance.
+        """Mono float32 audio at `sample_rate`, as heard in a condition; the same at every call.
 
         Raises `InputError` for a file that cannot be read and for an unknown condition.
         """
@@ -99,7 +99,7 @@ class Corpus:
         return degrade(clean, condition, seed, voices)
 
     def fingerprint(self, split: str) -> str:
-        """SHA-256 over the ids, speakers, texts, segments and audio file contents of a split, in hexadecimal."""
+        """SHA-256 over the ids, speakers, texts, segments and audio contents of a split, in hexadecimal."""
         return split_fingerprint(self.split(split))
 
     def _clean(self, utterance: Utterance) -> Audio:

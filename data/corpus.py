@@ -108,8 +108,8 @@ def find_folder(card: Card, root: Path | None, cache: Path | None) -> Path:
             return candidate
     todo = f"run: asrbench corpus get {card.name}" if card.sources else f"get it from {card.homepage}"
     raise InputError(
-        f"corpus {card.name} is not on this machine; {todo}, or set ASRBENCH_CORPORA to the folder that holds "
-        f"'{card.folder}'"
+        f"corpus {card.name} is not on this machine; {todo}, or set ASRBENCH_CORPORA to the folder "
+        f"that holds '{card.folder}'"
     )
 
 

@@ -61,7 +61,7 @@ def coloured_noise(count: int, exponent: float, generator: np.random.Generator) 
     spectrum = np.fft.rfft(generator.standard_normal(count))
     bins = np.maximum(np.arange(len(spectrum)), 1)
     noise = np.fft.irfft(spectrum * bins ** (-exponent / 2), n=count)
-    return _unit_power(noise)
+    return _unit_power(noise.astype(np.float32))
 
 
 def _noisy(audio: Audio, voices: Sequence[Audio], seed: int) -> Audio:

@@ -30,8 +30,8 @@ def verbalise(text: str) -> str:
     """`text` in lower case with every number in digits replaced by words, parted by spaces.
 
     ``$2.50`` becomes ``two dollars fifty cents``, ``1984`` a year, ``1,984`` a count, ``3.14`` is read with
-    ``point``, ``21st`` as an ordinal, ``007`` and runs of more than six digits digit by digit. No output holds
-    a digit of ASCII.
+    ``point``, ``21st`` as an ordinal, ``007`` and runs of more than six digits digit by digit. No ASCII digit
+    is left.
     """
     text = "".join(_ascii_digit(character) for character in text)
     text = _GROUPED.sub(lambda match: f" {_count(match[1] + match[2].replace(',', ''))} ", text)

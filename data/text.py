@@ -45,7 +45,7 @@ class Normaliser:
 
 @cache
 def normaliser(language: str) -> Normaliser:
-    """The normaliser of a language code such as ``en``, ``zh-CN`` or ``de``, or by its id, such as ``en-1``."""
+    """The normaliser of a language code such as ``en``, ``zh-CN`` or ``de``, or by an id such as ``en-1``."""
     base = regex.split(r"[-_]", language.lower())[0]
     if not regex.fullmatch(r"[a-z]{2,3}", base):
         known = ("en", "zh")
@@ -93,7 +93,7 @@ def _mandarin(text: str) -> str:
     """Every Han character is a token; a run of other letters or digits stays together."""
     text = unicodedata.normalize("NFKC", _without_brackets(unicodedata.normalize("NFKC", text))).lower()
     kept = regex.sub(r"[^\p{L}\p{M}\p{N}]+", " ", text)
-    return regex.sub(r"(\p{Han})", r" \1 ", kept)
+    return str(regex.sub(r"(\p{Han})", r" \1 ", kept))
 
 
 def _basic() -> Callable[[str], str]:
@@ -109,9 +109,9 @@ def _plain(text: str) -> str:
     """Typographic apostrophes made plain, compatibility forms resolved, invisible characters dropped."""
     text = regex.sub(r"[\u2018\u2019\u02bc\uff07]", "'", text)
     text = regex.sub(r"[\p{Cc}\p{Zs}\p{Zl}\p{Zp}]", " ", unicodedata.normalize("NFKC", text))
-    return regex.sub(r"\p{Cf}", "", text)
+    return str(regex.sub(r"\p{Cf}", "", text))
 
 
 def _without_brackets(text: str) -> str:
     """Stage directions in brackets go, as Whisper has it, but leave a space: no two words are joined."""
-    return regex.sub(r"\(([^)]+?)\)", " ", regex.sub(r"[<\[][^>\]]*[>\]]", " ", text))
+    return str(regex.sub(r"\(([^)]+?)\)", " ", regex.sub(r"[<\[][^>\]]*[>\]]", " ", text)))

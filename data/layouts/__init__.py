@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data.errors import InputError, did_you_mean
-from data.layouts import an4
+from data.layouts import aishell1, an4, commonvoice, fsdd, kaldi, librispeech, manifest, pairs, thchs30
 from data.layouts.shape import Layout, Reading, Skipped
 
 # The order in which a bare folder is tried: the most telling marks first.
-LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in (an4.LAYOUT,)}
+_READERS = (kaldi, an4, commonvoice, librispeech, aishell1, thchs30, fsdd, manifest, pairs)
+LAYOUTS: Mapping[str, Layout] = {reader.LAYOUT.name: reader.LAYOUT for reader in _READERS}
 
 
 def layout(name: str) -> Layout:

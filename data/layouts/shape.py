@@ -46,11 +46,18 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise InputError("is not UTF-8 text", path, line) from error
+        broken = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise InputError("is not UTF-8 text", path, broken) from error
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield number, line.rstrip("\r")
+
+
+def keyed_lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Lines of the form ``key rest of the line``: number, key, rest (possibly empty)."""
+    for number, line in numbered_lines(path):
+        key, _, rest = line.strip().partition(" ") if "\t" not in line else line.strip().partition("\t")
+        yield number, key, rest.strip()
 
 
 def find_audio(stem: Path, suffixes: tuple[str, ...]) -> Path | None:
