@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from bench.capacity import capacity_run
 from bench.options import (
     CapacityResult,
     CountErrors,
@@ -14,7 +13,7 @@ from bench.options import (
     Slo,
     Target,
 )
-from pipelines.protocol import Progress
+from bench.passes import offline_pass, server_run, single_pass, stream_run
 
 __all__ = [
     "CapacityResult",
@@ -31,34 +30,3 @@ __all__ = [
     "single_pass",
     "stream_run",
 ]
-
-
-def offline_pass(
-    target: Target, items: Sequence[Item], options: Options, repeat: int, progress: Progress
-) -> Pass:
-    """All audio at hand, in batches, in a fresh process."""
-    raise NotImplementedError
-
-
-def single_pass(
-    target: Target, items: Sequence[Item], options: Options, repeat: int, progress: Progress
-) -> Pass:
-    """One utterance after another, batch 1, in a fresh process."""
-    raise NotImplementedError
-
-
-def stream_run(target: Target, items: Sequence[Item], options: Options, progress: Progress) -> Pass:
-    """One paced stream: latencies without load."""
-    raise NotImplementedError
-
-
-def server_run(target: Target, items: Sequence[Item], options: Options, progress: Progress) -> Pass:
-    """Seeded Poisson starts of paced streams, open loop."""
-    raise NotImplementedError
-
-
-def capacity_run(
-    target: Target, items: Sequence[Item], options: Options, count_errors: CountErrors, progress: Progress
-) -> CapacityResult:
-    """The largest number of concurrent paced streams that meets the SLO."""
-    raise NotImplementedError

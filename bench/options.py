@@ -47,7 +47,7 @@ class Slo:
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure. `core` and `load_core` None: two cores that share no physical core, if there are any."""
+    """How to measure. `core` and `load_core` None: two that share no physical core, if there are any."""
 
     chunk_ms: float = 100.0
     batch: int = 16  # utterances handed to `transcribe` together
@@ -62,7 +62,7 @@ class Options:
     max_trials: int = 20
     relative_step: float = 0.05  # the bracket's final width, relative to the number of streams
     confirmations: int = 3
-    max_streams: int = 20_000
+    max_streams: int = 2_000
     first_guess: int | None = None  # streams to try first; None: from the work of one stream
     give_up_seconds: Seconds = 3.0  # a trial ends when a chunk has waited for so long
     server_load: float = 0.7  # offered load of `server`, as a share of what one stream's work suggests

@@ -1,4 +1,4 @@
-"""The empty recogniser: it hears nothing, so whatever a scenario measures on it is the cost of the harness."""
+"""The empty recogniser: it hears nothing, so what a scenario measures on it is the cost of the harness."""
 
 from __future__ import annotations
 

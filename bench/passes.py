@@ -1,0 +1,235 @@
+"""The scenarios but `capacity`: offline, single, stream, server. Rows count their times from the begin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench import clock, plan
+from bench.board import Board
+from bench.latency import percentile, send_lags
+from bench.options import Item, Options, Pass, Target
+from bench.plan import Plan
+from bench.recogniser import Recogniser
+from data.types import Seconds
+from pipelines.protocol import Progress
+from results.records import RepeatRow, UtteranceRow
+
+Facts = dict[str, float | str]
+
+
+def offline_pass(
+    target: Target, items: Sequence[Item], options: Options, repeat: int, progress: Progress
+) -> Pass:
+    """All audio at hand, in batches of similar length, in a fresh process. Rows come in the items' order.
+
+    `processing_seconds` of a row is its share, by length, of its batch's. The timing holds `transcribe` and
+    the device's barrier, not the reading of audio.
+    """
+    longest_first = sorted(range(len(items)), key=lambda i: -items[i].audio.seconds)
+    batches = [longest_first[i : i + options.batch] for i in range(0, len(items), options.batch)]
+    return _transcribed(target, items, options, repeat=repeat, progress=progress, batches=batches)
+
+
+def single_pass(
+    target: Target, items: Sequence[Item], options: Options, repeat: int, progress: Progress
+) -> Pass:
+    """One utterance after another, batch 1, in a fresh process."""
+    batches = [[i] for i in range(len(items))]
+    return _transcribed(target, items, options, repeat=repeat, progress=progress, batches=batches)
+
+
+def _transcribed(
+    target: Target,
+    items: Sequence[Item],
+    options: Options,
+    *,
+    repeat: int,
+    progress: Progress,
+    batches: Sequence[Sequence[int]],
+) -> Pass:
+    with Recogniser(target, [item.audio for item in items], options) as recogniser:
+        warm_up = _warm_up(recogniser, batches, options)
+        origin = clock.now()
+        answer = recogniser.call(
+            "transcribe", {"batches": batches}, lambda done: progress(done, len(batches), target.name)
+        )
+        facts = common_facts(recogniser, options, answer)
+    rows = [
+        _transcribed_row(items[index], repeat, origin, values)
+        for index, *values in sorted(answer["rows"], key=lambda row: int(row[0]))
+    ]
+    return Pass(tuple(rows), _repeat(recogniser, rows, repeat, warm_up, answer), facts)
+
+
+def _warm_up(recogniser: Recogniser, batches: Sequence[Sequence[int]], options: Options) -> Seconds:
+    """Recognises a few utterances before anything is timed; the seconds that it took."""
+    few = [list(batch)[: options.warm_up] for batch in batches[-1:]]
+    begun = clock.now()
+    if options.warm_up and few:
+        recogniser.call("transcribe", {"batches": few})
+    return clock.now() - begun
+
+
+def _transcribed_row(item: Item, repeat: int, origin: Seconds, values: Sequence[Any]) -> UtteranceRow:
+    started, finished, seconds, text, error = values
+    return UtteranceRow(
+        utterance=item.utterance,
+        speaker=item.speaker,
+        audio_seconds=item.audio.seconds,
+        repeat=repeat,
+        raw_hypothesis=text,
+        started=started - origin,
+        finished=finished - origin,
+        processing_seconds=seconds,
+        first_word_end=item.first_word_end,
+        error=error,
+    )
+
+
+def _repeat(
+    recogniser: Recogniser,
+    rows: Sequence[UtteranceRow],
+    repeat: int,
+    warm_up: Seconds,
+    answer: dict[str, Any],
+) -> RepeatRow:
+    good = [row for row in rows if row.error is None]
+    return RepeatRow(
+        repeat=repeat,
+        audio_seconds=sum(row.audio_seconds for row in good),
+        processing_seconds=sum(row.processing_seconds or 0.0 for row in good),
+        peak_memory_bytes=answer["peak_memory_bytes"],
+        load_seconds=recogniser.loaded["load_seconds"],
+        warm_up_seconds=warm_up,
+    )
+
+
+def stream_run(target: Target, items: Sequence[Item], options: Options, progress: Progress) -> Pass:
+    """One paced stream, each item once, in order: latencies without load. It lasts as long as the audio."""
+    with Recogniser(target, [item.audio for item in items], options) as recogniser:
+        recogniser.require_streaming()
+        warm_up, _ = warm_up_streaming(recogniser, options)
+        schedule = plan.in_turn(recogniser.pool.stretches, options.chunk_ms)
+        return _played(recogniser, items, schedule, options, warm_up=warm_up, progress=progress)
+
+
+def server_run(target: Target, items: Sequence[Item], options: Options, progress: Progress) -> Pass:
+    """Each item once, as a paced stream started by a seeded Poisson process that waits for nobody.
+
+    The rate is `arrivals_per_second`, or `server_load` of the rate at which the work of one stream at a time
+    would fill the core.
+    """
+    with Recogniser(target, [item.audio for item in items], options) as recogniser:
+        recogniser.require_streaming()
+        warm_up, share = warm_up_streaming(recogniser, options)
+        mean = float(np.mean([stretch.seconds for stretch in recogniser.pool.stretches]))
+        rate = options.arrivals_per_second or min(options.server_load / share, options.max_streams) / mean
+        schedule = plan.poisson(recogniser.pool.stretches, rate, options.chunk_ms, options.seed)
+        done = _played(recogniser, items, schedule, options, warm_up=warm_up, progress=progress)
+        return Pass(done.rows, done.repeat, {**done.facts, "arrivals_per_second": rate})
+
+
+def warm_up_streaming(
+    recogniser: Recogniser, options: Options, seconds: Seconds = 20.0
+) -> tuple[Seconds, float]:
+    """Recognises some audio in chunks at full speed, after a few that do not count.
+
+    Returns the seconds that all of it took, and the share of one stream's time that the recogniser works.
+    """
+    stretches = recogniser.pool.stretches
+    enough = int(np.searchsorted(np.cumsum([s.seconds for s in stretches]), seconds)) + 1
+    counted = list(range(min(enough, len(stretches))))
+    begun = clock.now()
+    message = {"chunk_ms": options.chunk_ms}
+    if options.warm_up:
+        recogniser.call("alone", {**message, "items": counted[: options.warm_up]})
+    results = recogniser.call("alone", {**message, "items": counted})["results"]
+    audio = sum(stretches[item].seconds for item in counted)
+    share = sum(seconds for _, seconds in results) / max(audio, 1e-3)
+    return clock.now() - begun, max(share, 1e-6)
+
+
+def _played(
+    recogniser: Recogniser,
+    items: Sequence[Item],
+    schedule: Plan,
+    options: Options,
+    *,
+    warm_up: Seconds,
+    progress: Progress,
+) -> Pass:
+    name = recogniser.target.name
+    answer, board = recogniser.play(
+        schedule, lambda done: progress(min(done, schedule.seconds), schedule.seconds, f"{name}, paced")
+    )
+    rows = played_rows(schedule, items, answer, board)
+    facts = common_facts(recogniser, options, answer)
+    facts |= {"chunk_ms": options.chunk_ms, "advance_batch": answer["group"], **lag_facts(board)}
+    if answer["gave_up"] is not None:
+        facts["gave_up"] = f"overloaded after {answer['gave_up'] - board.origin:.1f} s"
+    rows.sort(key=lambda row: row.scheduled_start or 0.0)
+    return Pass(tuple(rows), _repeat(recogniser, rows, 0, warm_up, answer), facts)
+
+
+def played_rows(
+    schedule: Plan,
+    items: Sequence[Item],
+    answer: dict[str, Any],
+    board: Board,
+    measured: Sequence[int] | None = None,
+) -> list[UtteranceRow]:
+    """A row for each play (or each of `measured`), its times from the schedule's origin."""
+    wanted = range(len(schedule.plays)) if measured is None else measured
+    return [_played_row(schedule, items, index, answer["outcomes"][index], board.origin) for index in wanted]
+
+
+def _played_row(
+    schedule: Plan, items: Sequence[Item], index: int, outcome: Sequence[Any], origin: Seconds
+) -> UtteranceRow:
+    play = schedule.plays[index]
+    item = items[play.item]
+    started, first_partial, finished = (None if time is None else time - origin for time in outcome[:3])
+    return UtteranceRow(
+        utterance=item.utterance,
+        speaker=item.speaker,
+        audio_seconds=item.audio.seconds,
+        stream=play.stream,
+        raw_hypothesis=outcome[3],
+        scheduled_start=play.start,
+        scheduled_end=play.end,
+        started=started,
+        first_partial=first_partial,
+        finished=finished,
+        processing_seconds=outcome[4],
+        first_word_end=item.first_word_end,
+        error=None if finished is not None else "dropped: no final transcript",
+    )
+
+
+def lag_facts(board: Board) -> Facts:
+    """What the load generator itself did, in ms."""
+    lags = send_lags(board.chunks["due"] + board.origin, board.handed_at)
+    if not len(lags):
+        return {}
+    p50, p99 = (percentile(lags.tolist(), percent) * 1000 for percent in (50, 99))
+    return {"send_lag_p50_ms": p50, "send_lag_p99_ms": p99, "send_lag_max_ms": float(lags.max()) * 1000}
+
+
+def common_facts(recogniser: Recogniser, options: Options, answer: dict[str, Any]) -> Facts:
+    """The pipeline's own facts, and where and how it ran."""
+    cores = recogniser.cores
+    return {
+        **recogniser.loaded["facts"],
+        **answer.get("facts", {}),
+        "core": -1 if cores.recogniser is None else cores.recogniser,
+        "load_core": -1 if cores.load is None else cores.load,
+        "shared_core": cores.shared,
+        "blas_threads": options.threads,
+        "batch": options.batch,
+        "cpu_seconds": answer["cpu_seconds"],
+        "energy_joules": answer["energy_joules"],
+        "clock_resolution_seconds": clock.resolution(),
+    }
