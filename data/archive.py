@@ -28,27 +28,27 @@ _BROKEN = (
 )
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> None:
     """Unpacks a tar (plain, gz, bz2, xz) or zip into an existing folder, and tars in it where they lie.
 
     Raises `InputError`, naming the member, for absolute paths, ``..``, links that point outside, devices,
     and archives that are broken or unpack to more than they plausibly hold.
     """
-    _unpack_one(archive, folder)
+    _unpack_one(archive, folder, max_bytes)
     # AISHELL-1 is a tar of tars, one for each speaker.
     for inner in sorted(
         path for path in folder.rglob("*.tar.gz") if path.is_file() and not path.is_symlink()
     ):
-        _unpack_one(inner, inner.parent)
+        _unpack_one(inner, inner.parent, max_bytes)
         inner.unlink()
 
 
-def _unpack_one(archive: Path, folder: Path) -> None:
+def _unpack_one(archive: Path, folder: Path, max_bytes: int) -> None:
     try:
         if zipfile.is_zipfile(archive):
-            _unzip(archive, folder)
+            _unzip(archive, folder, max_bytes)
         elif tarfile.is_tarfile(archive):
-            _untar(archive, folder)
+            _untar(archive, folder, max_bytes)
         else:
             raise InputError("is neither a tar nor a zip archive", archive)
     except tarfile.FilterError as error:
@@ -58,9 +58,9 @@ def _unpack_one(archive: Path, folder: Path) -> None:
         raise InputError(f"is a broken archive ({error or type(error).__name__})", archive) from error
 
 
-def _untar(archive: Path, folder: Path) -> None:
+def _untar(archive: Path, folder: Path, max_bytes: int) -> None:
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, members=_within_limits(tar, archive), filter=_strict)
+        tar.extractall(folder, members=_within_limits(tar, archive, max_bytes), filter=_strict)
 
 
 def _strict(member: tarfile.TarInfo, destination: str) -> tarfile.TarInfo | None:
@@ -70,19 +70,19 @@ def _strict(member: tarfile.TarInfo, destination: str) -> tarfile.TarInfo | None
     return tarfile.data_filter(member, destination)
 
 
-def _within_limits(tar: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
+def _within_limits(tar: tarfile.TarFile, archive: Path, max_bytes: int) -> Iterator[tarfile.TarInfo]:
     """Members as they are read, as long as their sizes and their number stay plausible."""
     total = 0
     for count, member in enumerate(tar, start=1):
         total += max(0, member.size)
-        _check_limits(archive, total, count)
+        _check_limits(archive, total, count, max_bytes)
         yield member
 
 
-def _unzip(archive: Path, folder: Path) -> None:
+def _unzip(archive: Path, folder: Path, max_bytes: int) -> None:
     with zipfile.ZipFile(archive) as packed:
         members = packed.infolist()
-        _check_limits(archive, sum(member.file_size for member in members), len(members))
+        _check_limits(archive, sum(member.file_size for member in members), len(members), max_bytes)
         for member in members:
             _check_zip_member(member, archive, folder)
         for member in members:
@@ -109,7 +109,7 @@ def _extract(packed: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> 
         shutil.copyfileobj(source, file)
 
 
-def _check_limits(archive: Path, total: int, count: int) -> None:
-    limit = min(MAX_BYTES, max(2**20, archive.stat().st_size * MAX_RATIO))
+def _check_limits(archive: Path, total: int, count: int, max_bytes: int) -> None:
+    limit = min(max_bytes, max(2**20, archive.stat().st_size * MAX_RATIO))
     if total > limit or count > MAX_MEMBERS:
         raise InputError(f"unpacks to more than {limit} bytes or {MAX_MEMBERS} files: not a corpus", archive)

@@ -59,7 +59,7 @@ def _usable(reading: Reading, normalise: Callable[[str], str], skipped: list[Ski
         reason = _fault(utterance, normalise)
         if utterance.id in seen:
             where = lines.get(utterance.id)
-            reason = "this id occurs twice" + (f" (again at {where})" if where else "")
+            reason = (f"{where}: " if where else "") + "this id occurs twice"
         if reason is None:
             seen[utterance.id] = utterance
         else:

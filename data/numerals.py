@@ -16,13 +16,14 @@ _LONGEST = 6  # a longer run of digits without commas is a telephone or account 
 
 _GROUPED = re.compile(r"(?<![0-9.,])([0-9]{1,3})((?:,[0-9]{3})+)(?![0-9])")
 _MONEY = re.compile(
-    r"([$€£])\s*([0-9]+)(?:\.([0-9]{2}))?(?![0-9.])(\s+(?:hundred|thousand|million|billion|trillion)\b)?"
+    r"([$€£])\s*([0-9]+)(?:\.([0-9]+))?(?![0-9])(?!\.[0-9])"
+    r"(\s+(?:hundred|thousand|million|billion|trillion)\b)?"
 )
 _CENTS = re.compile(r"¢\s*([0-9]+)|([0-9]+)\s*¢")
 _DECADE = re.compile(r"(?<![0-9.])([0-9]*0)s\b")
 _ORDINAL = re.compile(r"(?<![0-9.])([0-9]{1,9})(?:st|nd|rd|th)\b")
 _PERCENT = re.compile(r"(?<=[0-9])\s*%")
-_DECIMAL = re.compile(r"(?<![0-9.])([0-9]+)\.([0-9]+)(?![0-9.])")
+_DECIMAL = re.compile(r"(?<![0-9.])([0-9]+)\.([0-9]+)(?![0-9])(?!\.[0-9])")
 _DIGITS = re.compile(r"[0-9]+")
 
 
@@ -51,10 +52,11 @@ def _ascii_digit(character: str) -> str:
 
 def _money(match: re.Match[str]) -> str:
     (one, many), small = _CURRENCIES[match[1]]
-    if match[4]:
-        point = f" point {_spelled(match[3])}" if match[3] else ""
-        return f" {_count(match[2])}{point}{match[4]} {many} "
-    cents = f" {_amount(match[3], small)}" if match[3] and int(match[3]) else ""
+    fraction, scale = match[3], match[4] or ""
+    if scale or (fraction and len(fraction) != 2):
+        point = f" point {_spelled(fraction)}" if fraction else ""
+        return f" {_count(match[2])}{point}{scale} {many} "
+    cents = f" {_amount(fraction, small)}" if fraction and int(fraction) else ""
     return f" {_amount(match[2], (one, many))}{cents} "
 
 

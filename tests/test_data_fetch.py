@@ -1,0 +1,201 @@
+"""Downloads from a server on loopback: whole, cut, resumed, refused, and wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.card import Card, Source
+from data.errors import InputError
+from data.fetch import fetch
+
+
+@dataclass
+class Server:
+    """What the server has, how many bytes it gives before it hangs up, and what it was asked."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    cut_after: list[int] = field(default_factory=list)  # one for each answer, then never
+    ranges: bool = True
+    asked: list[str | None] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range")
+            state.asked.append(wanted)
+            if self.path not in state.files:
+                self.send_error(404)
+                return
+            body = state.files[self.path]
+            start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and state.ranges else 0
+            if start >= len(body):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(body)}")
+                self.end_headers()
+                return
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            self.send_header("Content-Length", str(len(body) - start))
+            self.end_headers()
+            end = start + state.cut_after.pop(0) if state.cut_after else len(body)
+            self.wfile.write(body[start:end])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{httpd.server_port}"
+    yield state
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def archive(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name in names:
+            content = np.random.default_rng(0).bytes(30_000)
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def card(server: Server, *paths: str, sha256: str | None = None) -> Card:
+    sources = tuple(Source(server.url + path, sha256) for path in paths)
+    return Card("toy", "Toy", ("en",), "CC0-1.0", "pairs", 16_000, {"test": (".",)}, "toy", sources=sources)
+
+
+class Watch:
+    """A progress callback that remembers."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[float, float, str]] = []
+
+    def __call__(self, done: float, total: float, note: str = "") -> None:
+        self.calls.append((done, total, note))
+
+
+def test_download_and_unpack(server: Server, tmp_path: Path) -> None:
+    server.files = {"/a.tar.gz": archive("Top/a.wav"), "/b.tar.gz": archive("Top/sub/b.wav")}
+    watch = Watch()
+    fetched = fetch(card(server, "/a.tar.gz", "/b.tar.gz"), tmp_path, watch)
+    assert fetched.folder == tmp_path / "toy"
+    assert sorted(str(p.relative_to(fetched.folder)) for p in fetched.folder.rglob("*.wav")) == [
+        "a.wav",
+        "sub/b.wav",
+    ]
+    digest = hashlib.sha256(server.files["/a.tar.gz"]).hexdigest()
+    assert fetched.checksums[server.url + "/a.tar.gz"] == digest
+    size = len(server.files["/a.tar.gz"])
+    assert (size, size, "downloading a.tar.gz") in watch.calls
+    assert [path.name for path in (tmp_path / "downloads").iterdir()] == []
+    asked = len(server.asked)
+    assert fetch(card(server, "/a.tar.gz"), tmp_path, watch).folder == fetched.folder
+    assert len(server.asked) == asked  # what is there is not fetched again
+
+
+def test_a_cut_connection_is_resumed(server: Server, tmp_path: Path) -> None:
+    body = archive("Top/a.wav")
+    server.files, server.cut_after = {"/a.tar.gz": body}, [10_000]
+    fetch(card(server, "/a.tar.gz", sha256=hashlib.sha256(body).hexdigest()), tmp_path, Watch())
+    assert server.asked == [None, "bytes=10000-"]
+    assert (tmp_path / "toy" / "a.wav").stat().st_size == 30_000
+
+
+def test_a_half_finished_download_goes_on_in_the_next_call(server: Server, tmp_path: Path) -> None:
+    body = archive("Top/a.wav")
+    server.files, server.cut_after = {"/a.tar.gz": body}, [10_000, 5_000, 5_000]
+    with pytest.raises(InputError, match="20000 bytes are kept: run the same command again"):
+        fetch(card(server, "/a.tar.gz"), tmp_path, Watch())
+    assert not (tmp_path / "toy").exists()
+    fetch(card(server, "/a.tar.gz", sha256=hashlib.sha256(body).hexdigest()), tmp_path, Watch())
+    assert server.asked[-1] == "bytes=20000-"
+
+
+def test_a_server_without_ranges_starts_anew(server: Server, tmp_path: Path) -> None:
+    body = archive("Top/a.wav")
+    server.files, server.cut_after, server.ranges = {"/a.tar.gz": body}, [10_000], False
+    fetch(card(server, "/a.tar.gz", sha256=hashlib.sha256(body).hexdigest()), tmp_path, Watch())
+    assert (tmp_path / "toy" / "a.wav").is_file()
+
+
+@pytest.mark.parametrize("surplus", [0, 7])
+def test_a_part_that_is_whole_or_too_long(server: Server, tmp_path: Path, surplus: int) -> None:
+    body = archive("Top/a.wav")
+    server.files = {"/a.tar.gz": body}
+    part = tmp_path / "downloads" / "toy" / "a.tar.gz.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(body + bytes(surplus))
+    fetch(card(server, "/a.tar.gz", sha256=hashlib.sha256(body).hexdigest()), tmp_path, Watch())
+    assert (tmp_path / "toy" / "a.wav").is_file()
+
+
+def test_a_wrong_checksum_is_one_line_and_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    server.files = {"/a.tar.gz": archive("Top/a.wav")}
+    with pytest.raises(InputError, match="wrong checksum") as caught:
+        fetch(card(server, "/a.tar.gz", sha256="0" * 64), tmp_path, Watch())
+    assert "\n" not in str(caught.value) and server.url in str(caught.value)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_an_archive_that_climbs_out(server: Server, tmp_path: Path) -> None:
+    server.files = {"/a.tar.gz": archive("ok.wav", "../../escaped.wav")}
+    with pytest.raises(InputError, match=r"'\.\./\.\./escaped\.wav' climbs out"):
+        fetch(card(server, "/a.tar.gz"), tmp_path / "cache", Watch())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_refusals(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the server answered 404"):
+        fetch(card(server, "/none.tar.gz"), tmp_path, Watch())
+    assert len(server.asked) == 1
+    dead = Card(
+        "toy", "Toy", ("en",), "x", "pairs", 16_000, {}, sources=(Source("http://127.0.0.1:9/a.tgz"),)
+    )
+    with pytest.raises(InputError, match="connection lost"):
+        fetch(dead, tmp_path, Watch())
+    local = Card("toy", "Toy", ("en",), "x", "pairs", 16_000, {}, sources=(Source("file:///etc/passwd"),))
+    with pytest.raises(InputError, match="only http and https"):
+        fetch(local, tmp_path, Watch())
+    nowhere = Card("toy", "Toy", ("en",), "x", "pairs", 16_000, {}, homepage="https://example.org")
+    with pytest.raises(InputError, match=r"get it from https://example\.org"):
+        fetch(nowhere, tmp_path, Watch())
+
+
+def test_a_cache_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    server.files = {"/a.tar.gz": archive("Top/a.wav")}
+    with pytest.raises(InputError, match="cannot be written"):
+        fetch(card(server, "/a.tar.gz"), tmp_path / "cache", Watch())
+
+
+def test_a_full_disk(server: Server, tmp_path: Path) -> None:
+    """/dev/full takes nothing: what a download meets on a disk without room."""
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    server.files = {"/a.tar.gz": archive("Top/a.wav")}
+    part = tmp_path / "downloads" / "toy" / "a.tar.gz.part"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    with pytest.raises(InputError, match="No space left on device"):
+        fetch(card(server, "/a.tar.gz"), tmp_path, Watch())
