@@ -1,0 +1,121 @@
+"""The trained network with its features: audio in, log posteriors out; kept as safetensors and a JSON card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from data.errors import InputError
+from data.types import Audio
+from pipelines.e2e.augment import pad
+from pipelines.e2e.checkpoint import save_tensors
+from pipelines.e2e.decoder import LogProbs
+from pipelines.e2e.features import LogMel
+from pipelines.e2e.models.conv_recurrent import ConvRecurrent, Shape, Window, frames_out
+from pipelines.e2e.tokens import Tokens, read_tokens
+
+FORMAT = 1
+_BATCH_SECONDS = 120.0
+
+
+@dataclass(frozen=True, eq=False)
+class Acoustics:
+    """All that stands between samples and posteriors; `window` is the one it was trained for in streams."""
+
+    network: ConvRecurrent
+    front: LogMel
+    tokens: Tokens
+    window: Window
+    device: torch.device
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.network.parameters())
+
+    def check(self, sample_rate: int) -> None:
+        """Raises `InputError` for audio of another rate than the training's."""
+        if sample_rate != self.front.sample_rate:
+            raise InputError(
+                f"the audio has {sample_rate} Hz, the network was trained on {self.front.sample_rate} Hz; resample it"
+            )
+
+    def posteriors(self, batch: Sequence[Audio]) -> list[LogProbs]:
+        """Natural logs of shape (frames, tokens) for each, batched by duration; no frames for a click of audio."""
+        out: list[LogProbs] = [np.zeros((0, len(self.tokens)), np.float32)] * len(batch)
+        order = sorted(range(len(batch)), key=lambda i: len(batch[i].samples))
+        group: list[int] = []
+        for i in order:
+            self.check(batch[i].sample_rate)
+            if group and batch[i].seconds * (len(group) + 1) > _BATCH_SECONDS:
+                self._group(batch, group, out)
+                group = []
+            group.append(i)
+        if group:
+            self._group(batch, group, out)
+        return out
+
+    @torch.inference_mode()
+    def _group(self, batch: Sequence[Audio], group: list[int], out: list[LogProbs]) -> None:
+        audio = [torch.from_numpy(np.asarray(batch[i].samples, np.float32)).to(self.device) for i in group]
+        features, lengths = pad([self.front(samples) for samples in audio])
+        lengths = lengths.to(self.device)
+        if features.shape[1] < 4:
+            return
+        scores: Tensor = self.network(features, lengths)  # (B, T, tokens)
+        log_probs = scores.float().log_softmax(-1).cpu().numpy()
+        for row, i, n in zip(log_probs, group, frames_out(lengths).tolist(), strict=True):
+            out[i] = row[:n]
+
+
+def save(acoustics: Acoustics, model_dir: Path, history: Mapping[str, Any]) -> None:
+    """The card is written last: a folder with a card is a finished model."""
+    tensors = {f"network.{k}": v for k, v in acoustics.network.state_dict().items()}
+    tensors |= {"front.mean": acoustics.front.mean, "front.deviation": acoustics.front.deviation}
+    save_tensors(tensors, model_dir / "model.safetensors")
+    acoustics.tokens.write(model_dir / "tokens.json")
+    card = {
+        "format": FORMAT,
+        "sample_rate": acoustics.front.sample_rate,
+        "shape": asdict(acoustics.network.shape),
+        "window": asdict(acoustics.window),
+        "training": dict(history),
+    }
+    part = model_dir / "card.json.part"
+    part.write_text(json.dumps(card, indent=1), encoding="utf-8")
+    part.replace(model_dir / "card.json")
+
+
+def is_finished(model_dir: Path) -> bool:
+    return (model_dir / "card.json").exists()
+
+
+def load(model_dir: Path, device: torch.device) -> Acoustics:
+    """Raises `InputError` for a folder that holds no finished model of this kind."""
+    if not is_finished(model_dir):
+        raise InputError("no trained network lies here; train the pipeline first", model_dir)
+    try:
+        card = json.loads((model_dir / "card.json").read_text(encoding="utf-8"))
+        network = ConvRecurrent(Shape(**card["shape"]))
+        front = LogMel(int(card["sample_rate"]))
+        tensors = load_file(model_dir / "model.safetensors")
+        network.load_state_dict(
+            {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+        )
+        front.mean.copy_(tensors["front.mean"])
+        front.deviation.copy_(tensors["front.deviation"])
+        window = Window(**card["window"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            "the model here is damaged or of another version; train it again", model_dir
+        ) from error
+    tokens = read_tokens(model_dir / "tokens.json")
+    return Acoustics(network.eval().to(device), front.to(device), tokens, window, device)

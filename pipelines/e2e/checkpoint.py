@@ -1,0 +1,82 @@
+"""What an interrupted training goes on from: one safetensors file, replaced at once or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from data.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """After `step` updates: the network, AdamW's moments, the average of the weights, the losses so far."""
+
+    step: int
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: Mapping[str, Tensor]
+    losses: list[float]
+
+
+class Resumable(Protocol):
+    """What `read_state` puts back in place."""
+
+    network: nn.Module
+    optimiser: torch.optim.AdamW
+    average: dict[str, Tensor]
+    losses: list[float]
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Writes beside `path`, then renames: whoever reads sees the old file or the new one."""
+    part = path.with_name(path.name + ".part")
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(plain, part, metadata)
+    part.replace(path)
+
+
+def write_state(path: Path, state: State) -> None:
+    tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in state.average.items()}
+    for i, moments in state.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
+    metadata = {"step": str(state.step), "losses": json.dumps(state.losses)}
+    save_tensors(tensors, path, metadata)
+
+
+def read_state(path: Path, into: Resumable) -> int:
+    """Puts the state back and returns its step; raises `InputError` for a file of another model or a torn one."""
+    try:
+        with safe_open(path, "pt") as stored:
+            metadata = stored.metadata()
+            tensors: dict[str, Tensor] = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        _restore(tensors, into)
+        into.losses[:] = json.loads(metadata["losses"])
+        return int(metadata["step"])
+    except (SafetensorError, OSError, RuntimeError, KeyError, ValueError) as error:
+        raise InputError("this checkpoint does not fit the model; delete it to train anew", path) from error
+
+
+def _restore(tensors: Mapping[str, Tensor], into: Resumable) -> None:
+    into.network.load_state_dict(_under(tensors, "network."))
+    for name, value in _under(tensors, "average.").items():
+        into.average[name].copy_(value)
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in _under(tensors, "optimiser.").items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = value
+    stored = into.optimiser.state_dict()
+    into.optimiser.load_state_dict({"state": moments, "param_groups": stored["param_groups"]})
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,142 @@
+"""The language models beside a network: made at training time, their weights tuned on dev alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import jiwer
+
+from data.errors import InputError
+from pipelines.e2e.decoder import GraphSearch, LogProbs, PrefixBeam, Weights
+from pipelines.e2e.settings import CORPUS_LM, TRIGRAM
+from pipelines.e2e.token_graph import arpa_words, token_graph
+from pipelines.e2e.tokens import Tokens
+from pipelines.grammar import clean_arpa
+from pipelines.ngram import estimate, write_arpa
+from pipelines.protocol import TrainingSet
+
+LM_WEIGHTS = (0.3, 0.5, 0.7, 1.0, 1.3, 1.7)
+INSERTIONS = (-1.0, 0.0, 1.0, 2.0, 3.0)
+_TUNING_UTTERANCES = 200
+_BEAM_UTTERANCES = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """An utterance of dev: its posteriors (T, tokens), natural logs, and what was said, normalised."""
+
+    log_probs: LogProbs
+    reference: str
+
+
+def arpa_path(model_dir: Path, lm: str) -> Path:
+    return model_dir / "lm" / f"{lm}.arpa"
+
+
+def graph_path(model_dir: Path, lm: str) -> Path:
+    return model_dir / "lm" / f"{lm}.npz"
+
+
+def weights_path(model_dir: Path) -> Path:
+    return model_dir / "lm" / "weights.json"
+
+
+def sentences(corpus: TrainingSet) -> Iterable[list[str]]:
+    """The text for the trigram: the training references, then the corpus's text, normalised, as words."""
+    for utterance in corpus.train:
+        yield corpus.normalise(utterance.text).split()
+    if corpus.text is not None:
+        with corpus.text.open(encoding="utf-8") as lines:
+            for line in lines:
+                words = corpus.normalise(line).split()
+                if words:
+                    yield words
+
+
+def prepare(corpus: TrainingSet, lms: Sequence[str], tokens: Tokens, model_dir: Path) -> tuple[str, ...]:
+    """Writes an ARPA file and a token graph for each of `lms`; a corpus without its own ARPA has no `corpus`."""
+    (model_dir / "lm").mkdir(parents=True, exist_ok=True)
+    made = []
+    for lm in lms:
+        target = arpa_path(model_dir, lm)
+        if lm == TRIGRAM:
+            write_arpa(estimate(sentences(corpus)), target)
+        elif lm == CORPUS_LM and corpus.language_model is not None:
+            source = corpus.language_model
+            words = {corpus.normalise(word) for word in arpa_words(source)}
+            clean_arpa(source, target, {w for w in words if w and " " not in w}, corpus.normalise)
+        else:
+            continue
+        token_graph(target, tokens).write(graph_path(model_dir, lm))
+        made.append(lm)
+    return tuple(made)
+
+
+def errors(references: Sequence[str], hypotheses: Sequence[str]) -> int:
+    """Substitutions, deletions and insertions of words, over all pairs."""
+    pairs = [(r, h) for r, h in zip(references, hypotheses, strict=True) if r]
+    counted = jiwer.process_words([r for r, _ in pairs], [h for _, h in pairs])
+    return int(counted.substitutions + counted.deletions + counted.insertions)
+
+
+def tune_graph(heard: Sequence[Heard], make: Callable[[Weights], GraphSearch]) -> Weights:
+    """The weights with the fewest errors on dev; of equals the ones in the middle of the grid."""
+    some = heard[:_TUNING_UTTERANCES]
+    scored = {}
+    for weight, insertion in itertools.product(LM_WEIGHTS, INSERTIONS):
+        weights = Weights(weight, insertion)
+        decoder = make(weights)
+        scored[weights] = errors([h.reference for h in some], [decoder.decode(h.log_probs) for h in some])
+    return _best(scored)
+
+
+def tune_beam(heard: Sequence[Heard], decoder: PrefixBeam, start: Weights) -> Weights:
+    """As `tune_graph`, but only around `start`: the search is slow."""
+    some = heard[:_BEAM_UTTERANCES]
+    scored = {}
+    for factor, step in ((1.0, 0.0), (0.7, 0.0), (1.4, 0.0), (1.0, -1.0), (1.0, 1.0)):
+        weights = Weights(round(start.lm_weight * factor, 3), start.insertion + step)
+        decoder.reweigh(weights)
+        scored[weights] = errors([h.reference for h in some], [decoder.decode(h.log_probs) for h in some])
+    return _best(scored)
+
+
+def _best(scored: Mapping[Weights, int]) -> Weights:
+    least = min(scored.values())
+    equal = sorted((w for w, n in scored.items() if n == least), key=lambda w: (w.lm_weight, w.insertion))
+    return equal[len(equal) // 2]
+
+
+def write_weights(model_dir: Path, tuned: Mapping[str, Mapping[str, Weights]]) -> None:
+    """`tuned[decoder][lm]`."""
+    plain = {decoder: {lm: asdict(w) for lm, w in of.items()} for decoder, of in tuned.items()}
+    weights_path(model_dir).write_text(json.dumps(plain, indent=1), encoding="utf-8")
+
+
+def read_weights(model_dir: Path, decoder: str, lm: str) -> Weights:
+    """Those tuned for this decoder, or else for the token graph; raises `InputError` for an unknown `lm`."""
+    path = weights_path(model_dir)
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("the tuned weights cannot be read; train the model again", path) from error
+    found = stored.get(decoder, {}).get(lm) or stored.get("wfst", {}).get(lm)
+    if found is None:
+        raise InputError(f"e2e: the model was trained without the language model {lm!r}; add it to train.lms")
+    return Weights(**found)
+
+
+def ngrams(arpa: Path) -> int:
+    """How many n-grams of all orders an ARPA file announces."""
+    total = 0
+    with arpa.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("\\1-grams:"):
+                break
+            if line.startswith("ngram "):
+                total += int(line.split("=")[1])
+    return total

@@ -1,0 +1,49 @@
+"""What training makes small: CTC, and before it a flat start that breaks CTC's plateau of blanks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pipelines.e2e.tokens import BLANK
+
+
+def ctc(scores: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor) -> Tensor:
+    """The negative log-likelihood a token. scores (B, T, V), frames (B,), labels (B, L), label_lengths (B,).
+
+    Graves et al., "Connectionist temporal classification" (ICML 2006).
+    """
+    log_probs = scores.float().log_softmax(-1).transpose(0, 1)  # (T, B, V)
+    loss = F.ctc_loss(log_probs, labels, frames, label_lengths, blank=BLANK, reduction="sum")
+    return loss / label_lengths.sum()
+
+
+def flat_start(
+    scores: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor, spans: Tensor
+) -> Tensor:
+    """Cross-entropy of each frame against the labels spread evenly over the speech, `spans` (B, 2) in frames."""
+    targets = spread(frames, labels, label_lengths, spans, scores.shape[1])
+    return F.cross_entropy(scores.float().flatten(0, 1), targets.flatten(), ignore_index=-1)
+
+
+def spread(frames: Tensor, labels: Tensor, label_lengths: Tensor, spans: Tensor, width: int) -> Tensor:
+    """(B, width): the target of each frame: a label, a blank in the second half of each and outside the span.
+
+    Beyond an utterance's frames it is -1.
+    """
+    t = torch.arange(width, device=frames.device)[None]  # (1, T)
+    first, last = spans[:, :1], spans[:, 1:]  # (B, 1)
+    half = (2 * (t - first) * label_lengths[:, None]) // (last - first).clamp(min=1)  # (B, T) half-slots
+    slot = (half // 2).clamp(min=0).minimum(label_lengths[:, None] - 1)
+    spoken = (half % 2 == 0) & (t >= first) & (t < last)
+    target = torch.where(spoken, labels.gather(1, slot), torch.full_like(slot, BLANK))
+    return torch.where(t < frames[:, None], target, torch.full_like(target, -1))
+
+
+def speech_span(raw: Tensor) -> tuple[int, int]:
+    """First and last frame of raw log-mel features (F, mels) that are louder than a third of the way up."""
+    loudness = raw.mean(1)  # (F,)
+    low, high = torch.quantile(loudness, torch.tensor([0.05, 0.95], dtype=loudness.dtype)).tolist()
+    loud = (loudness > low + (high - low) / 3).nonzero()
+    return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, len(raw))

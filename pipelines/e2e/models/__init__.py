@@ -1,0 +1,1 @@
+"""Networks from log-mel frames to CTC posteriors, one file per architecture."""

@@ -1,0 +1,181 @@
+"""The end-to-end road: a CTC network on characters, greedy or with a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+
+from data.errors import InputError
+from data.types import Audio, Transcript
+from pipelines.e2e import acoustics, language, recipe
+from pipelines.e2e.acoustics import Acoustics
+from pipelines.e2e.decoder import Decoder, DecoderStream, GraphSearch, Greedy, PrefixBeam, Weights
+from pipelines.e2e.device import find_device
+from pipelines.e2e.models.conv_recurrent import Window
+from pipelines.e2e.settings import DecodeSettings, decode_settings, train_settings
+from pipelines.e2e.streaming import Feed, StreamingNetwork
+from pipelines.e2e.token_graph import read_token_graph
+from pipelines.protocol import (
+    Capabilities,
+    Chunk,
+    Config,
+    Progress,
+    Session,
+    SessionOverError,
+    TrainingSet,
+)
+
+
+class EndToEndSession:
+    """One live stream: its place in the network's states, and its decoder."""
+
+    def __init__(self, network: StreamingNetwork, decoder: DecoderStream) -> None:
+        self._network, self.decoder = network, decoder
+        self.feed: Feed = network.open()
+        self.text = ""
+        self.over = False
+        self._open = True
+
+    def close(self) -> None:
+        self.over = True
+        if self._open:
+            self._open = False
+            self._network.release(self.feed)
+
+
+class EndToEndPipeline:
+    """See `pipelines.protocol.Pipeline`."""
+
+    capabilities = Capabilities(streaming=True, devices=("cpu", "cuda"), trainable=True)
+
+    def __init__(self, acoustics: Acoustics, decoder: Decoder, settings: DecodeSettings) -> None:
+        self._acoustics, self._decoder, self._settings = acoustics, decoder, settings
+        self._network = StreamingNetwork(
+            acoustics.network, acoustics.front, _window(acoustics, settings), acoustics.device
+        )
+        self._facts: dict[str, float | str] = {}
+        self.capabilities = Capabilities(
+            streaming=True,
+            devices=("cpu", "cuda"),
+            sample_rate=acoustics.front.sample_rate,
+            look_ahead_ms=round(1000 * self._network.look_ahead_s, 1),
+            trainable=True,
+        )
+
+    @classmethod
+    def train(cls, corpus: TrainingSet, config: Config, model_dir: Path, progress: Progress) -> None:
+        recipe.train(corpus, train_settings(config), model_dir, progress)
+
+    @classmethod
+    def load(cls, model_dir: Path | None, config: Config) -> Self:
+        if model_dir is None:
+            raise InputError("e2e: needs a trained model; train the pipeline first")
+        settings = decode_settings(config)
+        torch.set_num_threads(settings.threads)
+        trained = acoustics.load(model_dir, find_device(settings.device))
+        decoder, facts = _decoder(model_dir, trained, settings)
+        pipeline = cls(trained, decoder, settings)
+        size = (model_dir / "model.safetensors").stat().st_size
+        pipeline._facts = {"model_bytes": float(size), **facts}
+        return pipeline
+
+    def transcribe(self, batch: Sequence[Audio]) -> list[Transcript]:
+        for audio in batch:
+            if not np.isfinite(audio.samples).all():
+                raise InputError("the audio holds samples that are no numbers (NaN or infinite)")
+        return [Transcript(self._decoder.decode(p)) for p in self._acoustics.posteriors(batch)]
+
+    def open_session(self) -> EndToEndSession:
+        return EndToEndSession(self._network, self._decoder.start())
+
+    def advance(self, sessions: Sequence[Session], chunks: Sequence[Chunk]) -> list[Transcript]:
+        own = [_own(session) for session in sessions]
+        for chunk in chunks:
+            self._acoustics.check(chunk.sample_rate)
+        for session, chunk in zip(own, chunks, strict=True):
+            session.feed.add(chunk.samples, chunk.last)
+        grown = self._run(own)
+        return [
+            self._transcript(session, chunk, session in grown)
+            for session, chunk in zip(own, chunks, strict=True)
+        ]
+
+    def _run(self, sessions: list[EndToEndSession]) -> set[EndToEndSession]:
+        """Hops while any stream has one due, all due streams in one; returns those with new posteriors."""
+        grown = set()
+        while due := [s for s in sessions if self._network.due(s.feed)]:
+            for session, log_probs in zip(due, self._network.hop([s.feed for s in due]), strict=True):
+                if len(log_probs):
+                    session.decoder.advance(log_probs)
+                    grown.add(session)
+        return grown
+
+    def _transcript(self, session: EndToEndSession, chunk: Chunk, grown: bool) -> Transcript:
+        if chunk.last:
+            session.close()
+            return Transcript(session.decoder.finish())
+        if grown:
+            session.text = session.decoder.partial()
+        return Transcript(session.text, final=False)
+
+    def synchronize(self) -> None:
+        if self._acoustics.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def facts(self) -> Mapping[str, float | str]:
+        return {
+            **self._facts,
+            "parameters": float(self._acoustics.parameters),
+            "tokens": float(len(self._acoustics.tokens)),
+            "device": self._acoustics.device.type,
+            "threads": float(torch.get_num_threads()),
+            "decoder": self._settings.decoder,
+            "look_ahead_ms": float(self.capabilities.look_ahead_ms or 0.0),
+        }
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
+
+
+def _own(session: Session) -> EndToEndSession:
+    if not isinstance(session, EndToEndSession):
+        raise TypeError(f"not a session of the end-to-end pipeline: {type(session).__name__}")
+    if session.over:
+        raise SessionOverError("the session was fed after its last chunk")
+    return session
+
+
+def _window(trained: Acoustics, settings: DecodeSettings) -> Window:
+    frame = recipe.FRAME_MS
+    chunk_ms = trained.window.chunk * frame if settings.chunk_ms is None else settings.chunk_ms
+    right_ms = trained.window.right * frame if settings.right_ms is None else settings.right_ms
+    return recipe.window_of(chunk_ms, right_ms)
+
+
+def _decoder(
+    model_dir: Path, trained: Acoustics, settings: DecodeSettings
+) -> tuple[Decoder, dict[str, float | str]]:
+    """The decoder that `settings` ask for, with the weights tuned for it unless they are set by hand."""
+    if settings.decoder == "greedy":
+        return Greedy(trained.tokens), {"ngrams": 0.0}
+    tuned = language.read_weights(model_dir, settings.decoder, settings.lm)
+    weights = Weights(
+        tuned.lm_weight if settings.lm_weight is None else settings.lm_weight,
+        tuned.insertion if settings.insertion is None else settings.insertion,
+    )
+    arpa = language.arpa_path(model_dir, settings.lm)
+    facts: dict[str, float | str] = {
+        "lm": settings.lm,
+        "lm_weight": weights.lm_weight,
+        "insertion": weights.insertion,
+        "ngrams": float(language.ngrams(arpa)),
+    }
+    if settings.decoder == "beam":
+        return PrefixBeam(trained.tokens, arpa, weights, int(settings.beam or 64)), facts
+    graph = read_token_graph(language.graph_path(model_dir, settings.lm))
+    search = GraphSearch(graph, weights, settings.beam or 14.0, settings.max_active)
+    return search, {**facts, "graph_arcs": float(len(graph.arcs.source))}

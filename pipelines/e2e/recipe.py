@@ -1,0 +1,129 @@
+"""How a corpus becomes a model folder: features, network, language models, weights tuned on dev."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from data.errors import InputError
+from pipelines.e2e import acoustics, language
+from pipelines.e2e.acoustics import Acoustics
+from pipelines.e2e.decoder import GraphSearch, PrefixBeam, Weights
+from pipelines.e2e.device import find_device
+from pipelines.e2e.features import LogMel
+from pipelines.e2e.models.conv_recurrent import SUBSAMPLING, ConvRecurrent, Shape, Window
+from pipelines.e2e.settings import TrainSettings
+from pipelines.e2e.speech import Speech, load_speech
+from pipelines.e2e.token_graph import read_token_graph
+from pipelines.e2e.tokens import tokens_of
+from pipelines.e2e.train import Trainer, fit, plan
+from pipelines.protocol import Progress, TrainingSet
+
+FRAME_MS = 10 * SUBSAMPLING
+
+
+def window_of(chunk_ms: int, right_ms: int) -> Window:
+    """In frames of posteriors of 40 ms."""
+    return Window(chunk_ms // FRAME_MS, right_ms // FRAME_MS)
+
+
+class Share:
+    """Maps one stage's progress onto its share of the whole."""
+
+    def __init__(self, progress: Progress, begin: float, end: float) -> None:
+        self._progress, self._begin, self._end = progress, begin, end
+
+    def __call__(self, done: float, total: float, note: str = "") -> None:
+        share = done / total if total else 1.0
+        self._progress(self._begin + (self._end - self._begin) * share, 100.0, note)
+
+
+def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progress: Progress) -> None:
+    """Goes on from a checkpoint where there is one; does nothing where the model is finished."""
+    if acoustics.is_finished(model_dir):
+        progress(100, 100, "trained before")
+        return
+    model_dir.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(max(1, min(settings.threads, os.cpu_count() or 1)))
+    tokens = tokens_of(corpus.normalise(u.text) for u in corpus.train)
+    front = LogMel(corpus.sample_rate)
+    speech = load_speech(corpus, corpus.train, tokens, front, Share(progress, 0, 3))
+    front.learn(example.variants[0].float() for example in speech.examples)
+    network = _network(len(tokens), settings)
+    device = find_device(settings.device)
+    window = window_of(settings.chunk_ms, settings.right_ms)
+    checkpoint = model_dir / "checkpoint.safetensors"
+    steps = plan(speech, settings)
+    trainer = Trainer(network.to(device), settings, len(steps), window, device)
+    network.load_state_dict(fit(trainer, speech, front, steps, checkpoint, Share(progress, 3, 94)))
+    trained = Acoustics(network.eval(), front.to(device), tokens, window, device)
+    add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
+    acoustics.save(trained, model_dir, _history(settings, speech, trainer))
+    checkpoint.unlink(missing_ok=True)
+
+
+def _network(tokens: int, settings: TrainSettings) -> ConvRecurrent:
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        return ConvRecurrent(
+            Shape(
+                tokens,
+                channels=settings.channels,
+                blocks=settings.blocks,
+                hidden=settings.hidden,
+                dropout=settings.dropout,
+            )
+        )
+
+
+def _history(settings: TrainSettings, speech: Speech, trainer: Trainer) -> dict[str, object]:
+    curve = [round(sum(part) / len(part), 4) for part in _pieces(trainer.losses, 50)]
+    return {
+        "settings": asdict(settings),
+        "utterances": len(speech.examples),
+        "too_short": speech.too_short,
+        "steps": len(trainer.losses),
+        "loss": curve,
+    }
+
+
+def _pieces(values: list[float], size: int) -> list[list[float]]:
+    return [values[i : i + size] for i in range(0, len(values), size)]
+
+
+def add_language(
+    corpus: TrainingSet, settings: TrainSettings, trained: Acoustics, model_dir: Path, progress: Progress
+) -> None:
+    """Prepares the language models and tunes their weights on dev, for each decoder."""
+    progress(0, 10, "language models")
+    lms = language.prepare(corpus, settings.lms, trained.tokens, model_dir)
+    progress(3, 10, "tuning on dev")
+    heard = hear(corpus, trained)
+    tuned: dict[str, dict[str, Weights]] = {"wfst": {}, "beam": {}}
+    for lm in lms:
+        graph = read_token_graph(language.graph_path(model_dir, lm))
+        found = Weights()
+        if heard:
+            found = language.tune_graph(heard, lambda weights, graph=graph: GraphSearch(graph, weights))  # type: ignore[misc]
+        tuned["wfst"][lm] = found
+        if heard and "beam" in settings.tune:
+            beam = PrefixBeam(trained.tokens, language.arpa_path(model_dir, lm), found, width=32)
+            tuned["beam"][lm] = language.tune_beam(heard, beam, found)
+    language.write_weights(model_dir, tuned)
+    progress(10, 10, "done")
+
+
+def hear(corpus: TrainingSet, trained: Acoustics) -> list[language.Heard]:
+    """The posteriors of dev; utterances that cannot be read are left out."""
+    audio, references = [], []
+    for utterance in corpus.dev:
+        try:
+            audio.append(corpus.audio(utterance))
+        except InputError:
+            continue
+        references.append(corpus.normalise(utterance.text))
+    posteriors = trained.posteriors(audio)
+    return [language.Heard(p, r) for p, r in zip(posteriors, references, strict=True)]

@@ -1,0 +1,116 @@
+"""The settings of training and of decoding, as an experiment writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+from data.errors import InputError, did_you_mean
+from pipelines.protocol import Config
+
+CORPUS_LM, TRIGRAM = "corpus", "trigram"
+DECODERS = ("greedy", "beam", "wfst")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Budgets are counted in passes over the training speech; `batch_seconds` is audio in a padded batch."""
+
+    lms: tuple[str, ...] = (TRIGRAM,)
+    epochs: int = 30
+    batch_seconds: float = 50.0
+    learning_rate: float = 2e-3
+    warm_up: float = 0.08
+    weight_decay: float = 0.03
+    ema: float = 0.998
+    clip: float = 5.0
+    channels: int = 256
+    blocks: int = 4
+    hidden: int = 192
+    dropout: float = 0.15
+    seed: int = 1
+    threads: int = 2
+    flat_epochs: int = 2
+    short_first_epochs: int = 2
+    plain_epochs: int = 4
+    windowed: float = 0.5
+    chunk_ms: int = 320
+    right_ms: int = 480
+    checkpoint_steps: int = 200
+    tune: tuple[str, ...] = ("wfst", "beam")
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """`beam` None: what the decoder takes by default. Window sizes None: those that the model was trained with."""
+
+    decoder: str = "greedy"
+    lm: str = TRIGRAM
+    beam: float | None = None
+    max_active: int = 3000
+    chunk_ms: int | None = None
+    right_ms: int | None = None
+    lm_weight: float | None = None
+    insertion: float | None = None
+    threads: int = 1
+    device: str = "auto"
+
+
+T = TypeVar("T", TrainSettings, DecodeSettings)
+
+
+def _read(kind: type[T], config: Config, part: str) -> T:
+    known = {f.name: f for f in fields(kind)}
+    values: dict[str, object] = {}
+    for key, value in config.items():
+        if key not in known:
+            raise InputError(f"e2e: unknown key {key!r} in pipeline.{part}{did_you_mean(key, known)}")
+        values[key] = _fitting(key, value, str(known[key].type), part)
+    return kind(**values)  # type: ignore[return-value]
+
+
+def _fitting(key: str, value: object, kind: str, part: str) -> object:
+    """`value` as the field's type, where TOML may write 2 for 2.0 and a list for a tuple."""
+    if kind.startswith("float") and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if (
+        kind.startswith("tuple")
+        and isinstance(value, list | tuple)
+        and all(isinstance(v, str) for v in value)
+    ):
+        return tuple(value)
+    wanted = {"float": float, "int": int, "str": str, "tuple": tuple}[kind.split("[", maxsplit=1)[0].split(" ", maxsplit=1)[0]]
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise InputError(f"e2e: pipeline.{part}.{key} is {value!r}; it wants a {wanted.__name__}")
+    return value
+
+
+def train_settings(config: Config) -> TrainSettings:
+    """Raises `InputError` for unknown keys, wrong types and values out of range."""
+    settings = _read(TrainSettings, config, "train")
+    for lm in settings.lms:
+        if lm not in (CORPUS_LM, TRIGRAM):
+            hint = did_you_mean(lm, (CORPUS_LM, TRIGRAM))
+            raise InputError(f"e2e: no language model is called {lm!r}{hint}; there are 'corpus', 'trigram'")
+    if settings.epochs < 1 or settings.batch_seconds <= 0 or settings.threads < 1:
+        raise InputError("e2e: epochs and threads want 1 or more, batch_seconds more than 0")
+    _windows(settings.chunk_ms, settings.right_ms, "train")
+    return settings
+
+
+def decode_settings(config: Config) -> DecodeSettings:
+    """Raises `InputError` for unknown keys, wrong types and unknown decoders."""
+    settings = _read(DecodeSettings, config, "decode")
+    if settings.decoder not in DECODERS:
+        hint = did_you_mean(settings.decoder, DECODERS)
+        raise InputError(
+            f"e2e: no decoder is called {settings.decoder!r}{hint}; there are {', '.join(DECODERS)}"
+        )
+    _windows(settings.chunk_ms or 320, settings.right_ms or 480, "decode")
+    return settings
+
+
+def _windows(chunk_ms: int, right_ms: int, part: str) -> None:
+    if chunk_ms < 40 or chunk_ms % 40 or right_ms < 0 or right_ms % 40:
+        raise InputError(f"e2e: pipeline.{part}: chunk_ms and right_ms want multiples of 40 (a frame)")

@@ -1,0 +1,132 @@
+"""The training speech as features in memory, and the batches that an epoch makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.errors import InputError
+from data.types import Utterance
+from pipelines.e2e.augment import SPEEDS, Augmentation, at_speed, disturb, mask, pad
+from pipelines.e2e.features import HOP_S, LogMel
+from pipelines.e2e.losses import speech_span
+from pipelines.e2e.models.conv_recurrent import SUBSAMPLING
+from pipelines.e2e.tokens import Tokens
+from pipelines.protocol import Progress, TrainingSet
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """`variants` are raw features (F, 80), float16, one for each speed; `labels` are token ids."""
+
+    id: str
+    variants: tuple[Tensor, ...]
+    labels: tuple[int, ...]
+
+    @property
+    def seconds(self) -> float:
+        return len(self.variants[0]) * HOP_S
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """features (B, F, 80) normalised, lengths (B,) in feature frames, labels (B, L), label_lengths (B,).
+
+    `spans` (B, 2): where the speech begins and ends, in feature frames.
+    """
+
+    ids: tuple[str, ...]
+    features: Tensor
+    lengths: Tensor
+    labels: Tensor
+    label_lengths: Tensor
+    spans: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """What training runs over, and how many utterances were dropped as too short for their tokens."""
+
+    examples: tuple[Example, ...]
+    too_short: int
+
+
+def needed_frames(labels: Sequence[int]) -> int:
+    """The frames that CTC needs at least: one a token, and a blank between equal neighbours."""
+    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+
+
+def load_speech(
+    corpus: TrainingSet, utterances: Sequence[Utterance], tokens: Tokens, front: LogMel, progress: Progress
+) -> Speech:
+    """Features of all utterances at all speeds; raises `InputError` where none is left to learn from."""
+    kept, too_short = [], 0
+    for n, utterance in enumerate(utterances):
+        labels = tuple(tokens.encode(corpus.normalise(utterance.text)))
+        samples = torch.from_numpy(corpus.audio(utterance).samples)
+        if not bool(samples.isfinite().all()):
+            raise InputError(f"utterance {utterance.id}: samples that are no numbers", utterance.source)
+        variants = tuple(front.raw(at_speed(samples, front.sample_rate, s)).half() for s in SPEEDS)
+        if not labels or min(map(len, variants)) // SUBSAMPLING < needed_frames(labels):
+            too_short += 1
+        else:
+            kept.append(Example(utterance.id, variants, labels))
+        progress(n + 1, len(utterances), "features")
+    if not kept:
+        raise InputError("no utterance of the training split is long enough for its text")
+    return Speech(tuple(kept), too_short)
+
+
+def epoch_order(
+    examples: Sequence[Example], batch_seconds: float, short_first: bool, rng: np.random.Generator
+) -> list[list[int]]:
+    """Batches of indices, of similar durations, each at most `batch_seconds` long when padded."""
+    jitter = rng.uniform(0.9, 1.1, len(examples))
+    order = np.argsort([e.seconds * j for e, j in zip(examples, jitter, strict=True)], kind="stable")
+    batches: list[list[int]] = [[]]
+    longest = 0.0
+    for i in order.tolist():
+        longest = max(longest, examples[i].seconds)
+        if batches[-1] and longest * (len(batches[-1]) + 1) > batch_seconds:
+            batches.append([])
+            longest = examples[i].seconds
+        batches[-1].append(i)
+    if not short_first:
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+    return batches
+
+
+def make_batch(
+    speech: Speech,
+    chosen: Sequence[int],
+    front: LogMel,
+    speeds: bool,
+    settings: Augmentation | None,
+    rng: np.random.Generator,
+) -> Batch:
+    """Picks a speed for each, disturbs and masks it, pads; `settings` None leaves it at the speed alone."""
+    features, spans = [], []
+    for i in chosen:
+        example = speech.examples[i]
+        raw = example.variants[int(rng.integers(len(SPEEDS))) if speeds else 0].float()
+        spans.append(speech_span(raw))
+        if settings is not None:
+            other = speech.examples[int(rng.integers(len(speech.examples)))].variants[0].float()
+            raw = disturb(raw, other, settings, rng)
+        features.append(front.normalise(raw))
+    padded, lengths = pad(features)
+    if settings is not None:
+        padded = mask(padded, lengths, settings, rng)
+    labels = [torch.tensor(speech.examples[i].labels) for i in chosen]
+    return Batch(
+        tuple(speech.examples[i].id for i in chosen),
+        padded,
+        lengths,
+        torch.nn.utils.rnn.pad_sequence(labels, batch_first=True),
+        torch.tensor([len(x) for x in labels]),
+        torch.tensor(spans),
+    )

@@ -1,0 +1,174 @@
+"""CTC's token graph T o L o G: from a grammar over words to a graph over the frames' tokens.
+
+L spells words in characters with a space between words; T is CTC's mapping of frames to characters: runs of a
+token count once, blanks separate. As in Miao et al., "EESEN" (ASRU 2015), but T is not composed: each arc of the
+determinised L o G is expanded by itself, which also serves alphabets of thousands of characters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kaldifst
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import InputError
+from pipelines.e2e.tokens import BLANK, Tokens
+from pipelines.fst import Arcs, arcs_of, const_fst, vector_fst
+from pipelines.grammar import WordTable, grammar_graph
+
+_RESERVED = {"<s>", "</s>", "<unk>", "<UNK>"}
+Longs = npt.NDArray[np.int64]
+
+
+def arpa_words(arpa: Path) -> tuple[str, ...]:
+    """The words of an ARPA file's unigrams, sentence marks and the unknown word left out."""
+    words, inside = [], False
+    with arpa.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("\\"):
+                inside = line.strip() == "\\1-grams:"
+            elif inside and line.strip():
+                words.append(line.split()[1])
+    return tuple(word for word in words if word not in _RESERVED)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenGraph:
+    """T o L o G: input label i is token i - 1 (the blank is token 0), output labels are of `words`."""
+
+    arcs: Arcs
+    words: WordTable
+
+    def searchable(self, insertion: float, lm_weight: float) -> Any:
+        """For `pipelines.search`, with `insertion` (natural log) for each word; scores stay divided by the weight."""
+        weight = self.arcs.weight - np.float32(insertion / lm_weight) * (self.arcs.olabel > 0)
+        a = self.arcs
+        return const_fst(
+            Arcs(a.source, a.ilabel, a.olabel, weight.astype(np.float32), a.target, a.final, a.start)
+        )
+
+    def write(self, path: Path) -> None:
+        a = self.arcs
+        np.savez(
+            path,
+            source=a.source, ilabel=a.ilabel, olabel=a.olabel, weight=a.weight, target=a.target, final=a.final,
+            start=np.int64(a.start), words=np.array("\n".join(self.words.words)),
+        )  # fmt: skip
+
+
+def read_token_graph(path: Path) -> TokenGraph:
+    try:
+        with np.load(path, allow_pickle=False) as f:
+            arrays = (f[name] for name in ("source", "ilabel", "olabel", "weight", "target", "final"))
+            arcs = Arcs(*arrays, start=int(f["start"]))
+            return TokenGraph(arcs, WordTable(tuple(str(f["words"]).split("\n"))))
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError("no token graph can be read here; train the model again", path) from error
+
+
+def token_graph(arpa: Path, tokens: Tokens) -> TokenGraph:
+    """Words with characters that are no tokens are left out. Raises `InputError` where no word is left."""
+    words = WordTable(tuple(word for word in arpa_words(arpa) if tokens.covers(word)))
+    if not words.words:
+        raise InputError(
+            "no word of this language model is spelled in the characters of the training text", arpa
+        )
+    grammar = grammar_graph(arpa, words)
+    lexicon, marks = _lexicon(words, tokens)
+    kaldifst.arcsort(lexicon, sort_type="olabel")
+    kaldifst.arcsort(grammar, sort_type="ilabel")
+    spelled = kaldifst.compose(lexicon, grammar)
+    kaldifst.determinize_star(spelled)
+    kaldifst.minimize_encoded(spelled)
+    return TokenGraph(expand(_without_marks(arcs_of(spelled), marks)), words)
+
+
+def _lexicon(words: WordTable, tokens: Tokens) -> tuple[Any, int]:
+    """L and the first input label that is a mark (of back-off); labels of characters are token id + 1."""
+    rows: list[tuple[int, int, int, int]] = []  # source, input, output, target
+    start, after = 0, 1
+    states = 2
+    space, mark = tokens.space + 1, len(tokens) + 1
+    for label, word in enumerate(words.words, start=1):
+        spelling = tokens.encode(word)
+        here = start
+        for n, token in enumerate(spelling):
+            there = after if n + 1 == len(spelling) else states
+            states += n + 1 < len(spelling)
+            rows.append((here, token + 1, label if n == 0 else 0, there))
+            here = there
+    rows += [
+        (after, space, 0, start),
+        (start, mark, words.backoff, start),
+        (after, mark, words.backoff, after),
+    ]
+    table = np.array(rows, np.int32)
+    final = np.full(states, np.inf, np.float32)
+    final[[start, after]] = 0.0
+    weight = np.zeros(len(rows), np.float32)
+    columns = (np.ascontiguousarray(c) for c in table.T)
+    source, ilabel, olabel, target = columns
+    return vector_fst(Arcs(source, ilabel, olabel, weight, target, final)), mark
+
+
+def _without_marks(arcs: Arcs, first_mark: int) -> Arcs:
+    ilabel = np.where(arcs.ilabel >= first_mark, 0, arcs.ilabel).astype(np.int32)
+    return Arcs(arcs.source, ilabel, arcs.olabel, arcs.weight, arcs.target, arcs.final, arcs.start)
+
+
+def expand(spelled: Arcs) -> Arcs:
+    """T composed with a graph over characters (input labels token id + 1, 0 for epsilon).
+
+    A state of the result is (token, state): the run of `token` under way, the blank at the start and after a blank.
+    """
+    spelled = spelled.by_source()
+    keys = _reachable(spelled)  # (K,) token label * states + state, sorted
+    token, state = keys // spelled.states, keys % spelled.states
+    own, arc = _out_of(state, spelled)
+    moving = spelled.ilabel[arc] > 0
+    legal = ~moving | (spelled.ilabel[arc] != token[own])  # a run of the same token needs a blank between
+    own, arc, moving = own[legal], arc[legal], moving[legal]
+    arriving = np.where(moving, spelled.ilabel[arc], token[own]) * spelled.states + spelled.target[arc]
+    blank = BLANK + 1
+    nodes = np.arange(len(keys))
+    runs = token != blank
+    loops = len(keys)
+    after_blank = np.searchsorted(keys, blank * spelled.states + state[runs])
+    zeros = np.zeros(loops + int(runs.sum()), np.int32)
+    source = np.concatenate([own, nodes, nodes[runs]]).astype(np.int32)
+    target = np.concatenate([np.searchsorted(keys, arriving), nodes, after_blank]).astype(np.int32)
+    ilabel = np.concatenate([spelled.ilabel[arc], token, np.full(int(runs.sum()), blank)]).astype(np.int32)
+    olabel = np.concatenate([spelled.olabel[arc], zeros]).astype(np.int32)
+    weight = np.concatenate([spelled.weight[arc], zeros]).astype(np.float32)
+    start = int(np.searchsorted(keys, blank * spelled.states + spelled.start))
+    return Arcs(source, ilabel, olabel, weight, target, spelled.final[state], start).by_source()
+
+
+def _reachable(spelled: Arcs) -> Longs:
+    """All (token, state) that can come about: after each arc its own token, along epsilons any token's run."""
+    states = spelled.states
+    blanks = (BLANK + 1) * states + np.arange(states, dtype=np.int64)
+    moving = spelled.ilabel > 0
+    keys = np.union1d(blanks, spelled.ilabel[moving].astype(np.int64) * states + spelled.target[moving])
+    fresh = keys
+    while len(fresh):
+        own, arc = _out_of(fresh % states, spelled)
+        still = spelled.ilabel[arc] == 0
+        found = (fresh // states)[own[still]] * states + spelled.target[arc[still]]
+        fresh = np.setdiff1d(found, keys)
+        keys = np.union1d(keys, fresh)
+    return keys
+
+
+def _out_of(states: Longs, arcs: Arcs) -> tuple[Longs, Longs]:
+    """For all arcs that leave `states` (S,): the index into `states`, and the arc's own index."""
+    counts = np.bincount(arcs.source, minlength=arcs.states)
+    first = np.concatenate([[0], np.cumsum(counts)])[:-1]
+    many = counts[states]
+    own = np.repeat(np.arange(len(states)), many)
+    begin = np.repeat(np.cumsum(many) - many, many)
+    return own, first[states][own] + np.arange(len(own)) - begin

@@ -1,0 +1,236 @@
+"""The end-to-end road over a language of tones: trained, resumed, decoded offline and live."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.errors import InputError
+from data.types import Audio, Utterance
+from pipelines.e2e.pipeline import EndToEndPipeline
+from pipelines.protocol import Chunk, SessionOverError
+
+RATE = 8000
+TONES = {"a": 400.0, "b": 1000.0, "c": 2400.0}
+SENTENCES = [
+    "ab",
+    "ba",
+    "ac ba",
+    "ca ab",
+    "ab ac",
+    "cab",
+    "ba cab",
+    "ac",
+    "cab ab",
+    "ca",
+    "ab ba ca",
+    "ba ac",
+]
+TINY = {
+    "epochs": 45,
+    "batch_seconds": 8.0,
+    "channels": 32,
+    "hidden": 24,
+    "blocks": 2,
+    "dropout": 0.0,
+    "learning_rate": 0.01,
+    "flat_epochs": 3,
+    "plain_epochs": 100,
+    "ema": 0.9,
+    "threads": 1,
+    "tune": ["wfst"],
+    "device": "cpu",
+}
+
+
+def spoken(text: str, seed: int) -> np.ndarray:
+    """Each character a tone of 160 ms with a short gap, a space as 160 ms of hiss."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(0.16 * RATE)) / RATE
+    quiet = np.zeros(int(0.04 * RATE))
+    parts = [quiet]
+    for c in text:
+        tone = np.sin(2 * np.pi * TONES[c] * t) * 0.3 if c in TONES else np.zeros(len(t))
+        parts += [tone, quiet]
+    samples = np.concatenate([*parts, quiet, quiet])
+    return (samples + rng.normal(0, 1e-3, len(samples))).astype(np.float32)
+
+
+@dataclass
+class Tones:
+    """A training set by shape, its utterances named by number."""
+
+    sentences: list[str]
+    name: str = "tones"
+    language: str = "en"
+    sample_rate: int = RATE
+    dictionary: Path | None = None
+    language_model: Path | None = None
+    text: Path | None = None
+    spoil: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def train(self) -> list[Utterance]:
+        return [Utterance(f"u{i}", "s", t, Path("none")) for i, t in enumerate(self.sentences)]
+
+    @property
+    def dev(self) -> list[Utterance]:
+        return self.train[:4]
+
+    def audio(self, utterance: Utterance) -> Audio:
+        found = self.spoil.get(utterance.id)
+        samples = spoken(utterance.text, int(utterance.id[1:])) if found is None else found
+        return Audio(samples, RATE)
+
+    def normalise(self, text: str) -> str:
+        return " ".join(text.lower().split())
+
+
+def quiet(done: float, total: float, note: str = "") -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("e2e") / "model"
+    EndToEndPipeline.train(Tones(SENTENCES), TINY, folder, quiet)
+    return folder
+
+
+def live(
+    pipeline: EndToEndPipeline, audio: list[np.ndarray], chunk: int = 800
+) -> tuple[list[str], list[list[str]]]:
+    sessions = [pipeline.open_session() for _ in audio]
+    finals, partials = [""] * len(audio), [[] for _ in audio]
+    for at in range(0, max(map(len, audio)), chunk):
+        due = [i for i, samples in enumerate(audio) if at < len(samples)]
+        chunks = [Chunk(audio[i][at : at + chunk], RATE, at + chunk >= len(audio[i])) for i in due]
+        for i, heard in zip(due, pipeline.advance([sessions[i] for i in due], chunks), strict=True):
+            if heard.final:
+                finals[i] = heard.text
+            else:
+                partials[i].append(heard.text)
+    return finals, partials
+
+
+@pytest.mark.parametrize("decoder", ["greedy", "wfst", "beam"])
+def test_it_learns_tones_and_hears_them_offline_and_live(model: Path, decoder: str) -> None:
+    pipeline = EndToEndPipeline.load(model, {"decoder": decoder, "device": "cpu"})
+    audio = [spoken(text, 100 + i) for i, text in enumerate(SENTENCES)]
+    offline = [t.text for t in pipeline.transcribe([Audio(a, RATE) for a in audio])]
+    finals, partials = live(pipeline, audio)
+    right = sum(a == b for a, b in zip(offline, SENTENCES, strict=True))
+    assert right >= len(SENTENCES) - 1, offline
+    assert sum(a == b for a, b in zip(finals, SENTENCES, strict=True)) >= len(SENTENCES) - 2, finals
+    assert any(any(p) for p in partials)
+
+
+def test_batches_change_nothing(model: Path) -> None:
+    pipeline = EndToEndPipeline.load(model, {"decoder": "wfst", "device": "cpu"})
+    audio = [Audio(spoken(text, i), RATE) for i, text in enumerate(SENTENCES)]
+    assert pipeline.transcribe(audio) == [pipeline.transcribe([a])[0] for a in audio]
+
+
+def test_silence_and_nothing_at_all_give_a_transcript(model: Path) -> None:
+    for decoder in ("greedy", "wfst", "beam"):
+        pipeline = EndToEndPipeline.load(model, {"decoder": decoder})
+        nothing, click = Audio(np.zeros(0, np.float32), RATE), Audio(np.ones(3, np.float32), RATE)
+        assert [t.text for t in pipeline.transcribe([nothing, click])] == ["", ""]
+        session = pipeline.open_session()
+        assert pipeline.advance([session], [Chunk(np.zeros(0, np.float32), RATE, last=True)])[0].final
+
+
+def test_a_session_fed_after_its_end_says_so(model: Path) -> None:
+    pipeline = EndToEndPipeline.load(model, {})
+    session = pipeline.open_session()
+    pipeline.advance([session], [Chunk(spoken("ab", 1), RATE, last=True)])
+    with pytest.raises(SessionOverError):
+        pipeline.advance([session], [Chunk(np.zeros(10, np.float32), RATE)])
+
+
+def test_bad_audio_and_bad_settings_get_one_line(model: Path, tmp_path: Path) -> None:
+    pipeline = EndToEndPipeline.load(model, {})
+    with pytest.raises(InputError, match="16000 Hz.*8000 Hz"):
+        pipeline.transcribe([Audio(np.zeros(16000, np.float32), 16000)])
+    with pytest.raises(InputError, match="NaN"):
+        pipeline.transcribe([Audio(np.full(16000, np.nan, np.float32), RATE)])
+    for config, said in (
+        ({"decodr": "wfst"}, "did you mean 'decoder'"),
+        ({"decoder": "wftst"}, "did you mean 'wfst'"),
+        ({"lm": "bigram", "decoder": "wfst"}, "without the language model 'bigram'"),
+        ({"chunk_ms": 50}, "multiples of 40"),
+        ({"beam": "wide"}, "it wants a float"),
+    ):
+        with pytest.raises(InputError, match=said):
+            EndToEndPipeline.load(model, config)
+    with pytest.raises(InputError, match="did you mean 'epochs'"):
+        EndToEndPipeline.train(Tones(SENTENCES), {"epoch": 3}, tmp_path, quiet)
+    with pytest.raises(InputError, match="train the pipeline first"):
+        EndToEndPipeline.load(tmp_path, {})
+    (tmp_path / "card.json").write_text("{}")
+    with pytest.raises(InputError, match="damaged"):
+        EndToEndPipeline.load(tmp_path, {})
+
+
+def test_facts_name_what_was_decoded_with(model: Path) -> None:
+    facts = EndToEndPipeline.load(model, {"decoder": "wfst", "lm_weight": 0.9}).facts()
+    assert facts["lm_weight"] == 0.9
+    assert facts["parameters"] * 4 <= facts["model_bytes"] < facts["parameters"] * 4 + 10_000
+    assert facts["ngrams"] > 0 and facts["graph_arcs"] > 0
+    assert facts["look_ahead_ms"] == EndToEndPipeline.load(model, {}).capabilities.look_ahead_ms
+
+
+class Killed(Exception):
+    """Stands for a kill signal: raised out of the progress callback."""
+
+
+def losses(folder: Path) -> list[float]:
+    return json.loads((folder / "card.json").read_text())["training"]["loss"]
+
+
+def test_an_interrupted_training_goes_on_to_the_same_curve_and_weights(tmp_path: Path) -> None:
+    config = {**TINY, "epochs": 4, "flat_epochs": 1, "plain_epochs": 1, "checkpoint_steps": 2, "dropout": 0.2}
+    calls = []
+
+    def kill(done: float, total: float, note: str = "") -> None:
+        calls.append(note)
+        if "loss" in note and sum("loss" in c for c in calls) == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        EndToEndPipeline.train(Tones(SENTENCES), config, tmp_path / "a", kill)
+    assert not (tmp_path / "a" / "card.json").exists()
+    EndToEndPipeline.train(Tones(SENTENCES), config, tmp_path / "a", quiet)
+    EndToEndPipeline.train(Tones(SENTENCES), config, tmp_path / "b", quiet)
+    assert losses(tmp_path / "a") == losses(tmp_path / "b")
+    a, b = ((tmp_path / x / "model.safetensors").read_bytes() for x in "ab")
+    assert a == b
+
+
+def test_utterances_too_short_for_their_text_are_dropped_and_counted(tmp_path: Path) -> None:
+    corpus = Tones([*SENTENCES, "ab ab ab ab ab"], spoil={"u12": spoken("a", 0)})
+    EndToEndPipeline.train(corpus, {**TINY, "epochs": 1}, tmp_path, quiet)
+    training = json.loads((tmp_path / "card.json").read_text())["training"]
+    assert (training["utterances"], training["too_short"]) == (12, 1)
+    with pytest.raises(InputError, match="long enough"):
+        hopeless = replace(corpus, sentences=["abc abc abc"], spoil={"u0": spoken("a", 0)})
+        EndToEndPipeline.train(hopeless, TINY, tmp_path / "none", quiet)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    bad = spoken("ab ac", 1)
+    bad[100:200] = np.nan
+    corpus = Tones(SENTENCES, spoil={"u4": bad})
+    with pytest.raises(InputError, match=r"u4.*no numbers"):
+        EndToEndPipeline.train(corpus, TINY, tmp_path, quiet)
+    with pytest.raises(InputError, match=r"loss is (nan|inf) at step \d+ on u\d"):
+        EndToEndPipeline.train(
+            Tones(SENTENCES), {**TINY, "learning_rate": 1e30, "checkpoint_steps": 1}, tmp_path, quiet
+        )
+    assert (tmp_path / "checkpoint.safetensors").exists()
+    assert torch.get_num_threads() == 1
