@@ -198,9 +198,9 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
 def _logarithmic(axes: Axes, which: str, values: list[float], narrow: bool) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     positive = [value for value in values if value > 0] or [1.0]
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     low, high = min(positive) / 1.25, max(positive) * 1.35
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     subs = (1.0, 2.0, 5.0) if high / low < (60 if narrow else 700) else (1.0,)
     axis.set_major_locator(LogLocator(10, subs=subs))
     axis.set_minor_locator(NullLocator())

@@ -35,7 +35,16 @@ class Method:
     commands: tuple[str, ...]
 
 
-HARNESS_COST = ("rtfx", "first_partial_p50", "first_partial_p99", "send_lag_p99", "peak_memory")
+HARNESS_COST = (
+    "rtfx",
+    "streams_per_core",
+    "finalisation_p50",
+    "finalisation_p99",
+    "first_partial_p50",
+    "first_partial_p99",
+    "send_lag_p99",
+    "peak_memory",
+)
 
 
 def method(figures: Figures, record: RunRecord) -> Method:
@@ -101,6 +110,8 @@ def _pairs(facts: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str],
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key.replace('_', ' ')} {text}" for key, text in _pairs(value))
     if value is None or value == "":
         return "not available"
     if isinstance(value, bool):
@@ -117,20 +128,24 @@ def _scopes(record: RunRecord) -> Table:
         found.setdefault((cell.pipeline, cell.scope), []).append(cell)
     rows = []
     for (pipeline, scope), cells in found.items():
-        facts = {key: value for cell in cells for key, value in cell.facts.items()}
-        told = "; ".join(f"{key} {value}" for key, value in _pairs(facts))
+        told = "; ".join(f"{key} {value}" for key, value in _pairs(_constant(cells)))
         lms = ", ".join(in_order(cell.lm for cell in cells if cell.lm)) or "none"
         rows.append(Row(pipeline, kind_of(pipeline), (Entry(scope), Entry(lms), Entry(told or NONE))))
     columns = ("Pipeline", "Timing covers", "Language model", "Further facts")
     return Table("What the times cover", columns, _bodies(rows), record.run)
 
 
+def _constant(cells: list[Cell]) -> dict[str, float | str]:
+    """The facts that every cell gives, and gives alike; the others belong to single cells."""
+    first, *rest = cells
+    return {key: value for key, value in first.facts.items() if all(c.facts.get(key) == value for c in rest)}
+
+
 def _null(figures: Figures, record: RunRecord) -> Table:
     """Every figure of the null pipeline: the harness's own cost."""
     rows = []
     for value in figures.summary.values:
-        speedy = value.metric in HARNESS_COST or value.metric.startswith(("streams_per", "finalisation_"))
-        if value.run == record.run and kind_of(value.pipeline) == "null" and speedy:
+        if value.run == record.run and kind_of(value.pipeline) == "null" and value.metric in HARNESS_COST:
             where = f"{value.corpus}/{value.split}, {value.condition}, {value.scenario}"
             rows.append(Row(metric_of(value.metric).label, "null", (Entry(figure(value)), Entry(where))))
     columns = ("Metric", "Null pipeline", "Where")

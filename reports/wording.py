@@ -119,12 +119,13 @@ def with_unit(value: float | None, unit: str, spread: float | None = None) -> st
 
 
 def span(low: float | None, high: float | None, unit: str, like: float | None = None) -> str:
-    """`low–high` in the unit that `like` is shown in, empty where there is no interval."""
-    if low is None or high is None:
+    """`low–high` in the unit that `like` is shown in (`low to high` below zero), or empty."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
     divisor, _ = _scale(high if like is None else like, unit)
     spread = high - low
-    return f"{number(low / divisor, unit, spread)}{DASH}{number(high / divisor, unit, spread)}"
+    joint = " to " if low < 0 else DASH
+    return f"{number(low / divisor, unit, spread)}{joint}{number(high / divisor, unit, spread)}"
 
 
 def spread_of(value: Value) -> float | None:
@@ -195,8 +196,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "95 % interval",
         "The range that holds the figure in 95 of 100 resamples of the speakers (of utterances where they "
-        "are unknown). For speed: the lowest and highest of the repeats. For streams: from the number that "
-        "met the service level to the last below the one that failed it.",
+        "are unknown). For speed: the lowest and highest of the repeats. For streams: the bracket "
+        "between the number that met the service level and the next one tried.",
     ),
     ("Tie", "The statistical test does not separate the two pipelines on this test set."),
     (

@@ -391,3 +391,28 @@ def _record(run: str, experiment: str, corpus: str) -> RunRecord:
         prices={"card": "prices-2026-11", "currency": "USD", "core_hour": 0.0424, "as_of": "2026-11-01"},
         cells=cells,
     )
+
+
+def strange_summary() -> Summary:
+    """What no run should give and one might: not-a-number, infinity, unknown metrics, empty names."""
+    places = (
+        (float("nan"), "ok"),
+        (float("inf"), "ok"),
+        (None, "ok"),
+        (-1.5, "ok"),
+        (0.0, "ok"),
+        (7.0, "invalid"),
+    )
+    values = tuple(
+        Value("r", pipeline, "c", "", "", "offline", metric, v, v, v, unit, 0, status)  # type: ignore[arg-type]
+        for pipeline in ("hybrid-a", "e2e-b", "stranger$x_{1}$", "语音-识别")
+        for metric in ("wer", "cer", "streams_per_gpu", "rtfx", "cost_per_audio_hour", "unheard_of")
+        for v, status in places[: 1 + len(pipeline) % 6]
+        for unit in ("%", "parsecs")
+    )
+    nan = float("nan")
+    comparison = Comparison(
+        "r", "c", "", "", "wer", "hybrid-a", "e2e-b", nan, nan, nan, nan, "not comparable", nan, ""
+    )
+    point = LoadPoint("r", "hybrid-a", "c", "", 0, 0.0, 0.0, nan, 0.0, 0, nan, "fails", "")
+    return Summary((), values, (comparison,), (), (point,))
