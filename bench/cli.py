@@ -1,0 +1,133 @@
+"""The command line: `asrbench`. Exit codes: 0 done, 2 unusable input or usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from bench import cli_corpus
+from bench.experiment import read_experiment
+from bench.progress import Display
+from bench.runner import Runner
+from data.errors import InputError
+from results.records import Cell, RunRecord
+from results.store import default_root, load_run
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+app.add_typer(cli_corpus.app, name="corpus", help="The speech: list, show, check, get.")
+_RunName = Annotated[str, typer.Argument(metavar="RUN", help="An id, a path, or latest.")]
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help="A TOML file, or the name of one that comes along.")],
+    new: Annotated[bool, typer.Option("--new", help="Begin anew, whatever is unfinished.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="These pipelines alone.")] = None,
+) -> None:
+    """Measure: corpora x pipelines x scenarios. Goes on where it was interrupted."""
+    wanted = read_experiment(experiment)
+    with Display() as display:
+
+        def announce(cell: Cell) -> None:
+            words = f"{cell.key}: {cell.status}" + (f" ({cell.reason})" if cell.reason else "")
+            if cell.status in ("failed", "skipped"):
+                print(f"asrbench: {words}", file=sys.stderr)
+            else:
+                display.say(words)
+
+        record = Runner(wanted, default_root(), display, announce, tuple(only or ())).run(new)
+    print(f"run {record.run}: {_tally(record)}")
+
+
+def _tally(record: RunRecord) -> str:
+    states = [cell.status for cell in record.cells]
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states)))
+
+
+@app.command()
+def show(
+    run: _RunName = "latest",
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+) -> None:
+    """Print every value of a run."""
+    from bench.summary import values_of
+
+    values = values_of(load_run(run))
+    if as_json:
+        print(json.dumps([asdict(value) for value in values], indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    for value in values:
+        figure = value.status if value.value is None else f"{value.value:.6g} {value.unit}".rstrip()
+        spread = "" if value.low is None else f" [{value.low:.6g}, {value.high:.6g}]" if value.high else ""
+        place = f"{value.corpus}/{value.split}/{value.condition}"
+        note = f"  ({value.note})" if value.note else ""
+        print(
+            f"{place}  {value.pipeline}  {value.scenario}  {value.metric}: {figure}{spread} n={value.n}{note}"
+        )
+
+
+@app.command()
+def report(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids, paths, or latest.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")],
+) -> None:
+    """Write one self-contained HTML file about one or several runs."""
+    from bench.summary import summarise
+    from reports.render import write
+
+    summary = summarise([load_run(name) for name in runs])
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write(summary, output)
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror or error})", output) from error
+    print(f"report: {output.resolve()}")
+
+
+@app.command(name="version")
+def show_version() -> None:
+    """Print the version."""
+    try:
+        print(f"asrbench {version('asr-side-by-side')}")
+    except PackageNotFoundError:
+        print("asrbench (not installed)")
+
+
+def main() -> None:
+    """The console script: every complaint is one line on standard error."""
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        code = _complain(str(error), 2)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        code = _complain(f"{error.format_message()} (asrbench --help)", 2)
+    except (click.Abort, KeyboardInterrupt):
+        code = _complain("interrupted; what was finished is kept, the same command goes on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        code = _complain(f"{place}{error.strerror or error}", 2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"asrbench: {' '.join(text.splitlines())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The experiment: what is to be measured, read from a TOML file and checked before anything starts."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from bench.options import Options, Slo
+from data.errors import InputError, did_you_mean
+from pipelines.protocol import PipelineSpec
+from results.records import Scenario
+
+EXPERIMENTS = Path(__file__).parent / "experiments"
+KINDS: tuple[str, ...] = get_args(Scenario)
+_OPTION_KINDS = {"int": int, "float": float, "Seconds": float}
+_OPTIONS = {entry.name: entry.type for entry in fields(Options) if entry.name not in ("seed", "slo")}
+
+
+@dataclass(frozen=True)
+class CorpusChoice:
+    """One split of a corpus; `name` is a card's name, a card's path or a folder."""
+
+    name: str
+    split: str = "test"
+    conditions: tuple[str, ...] = ("clean",)
+
+
+@dataclass(frozen=True)
+class PipelineChoice:
+    """A pipeline, and the corpora that it is for (empty: all)."""
+
+    spec: PipelineSpec
+    corpora: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScenarioChoice:
+    """A scenario; empty `conditions`, `pipelines` and `corpora` mean all.
+
+    `utterances` caps the items by a seeded choice; `repeat_utterances` caps them in all passes but the first.
+    """
+
+    kind: Scenario
+    conditions: tuple[str, ...] = ()
+    pipelines: tuple[str, ...] = ()
+    corpora: tuple[str, ...] = ()
+    repeats: int = 1
+    utterances: int | None = None
+    repeat_utterances: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    slo: Mapping[str, float] = field(default_factory=dict)
+
+    def measured_with(self, seed: int) -> Options:
+        return Options(**{**self.options, "seed": seed, "slo": Slo(**self.slo)})
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked experiment; `config` is the same as plain values, for the record."""
+
+    name: str
+    seed: int
+    prices: str
+    corpora: tuple[CorpusChoice, ...]
+    pipelines: tuple[PipelineChoice, ...]
+    scenarios: tuple[ScenarioChoice, ...]
+    config: Mapping[str, Any]
+
+
+def known_experiments() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in EXPERIMENTS.glob("*.toml")))
+
+
+def find_experiment(name: str) -> Path:
+    """The file of an experiment, by its path or the name of one that comes with asrbench."""
+    if name in known_experiments():
+        return EXPERIMENTS / f"{name}.toml"
+    if name.endswith(".toml") or "/" in name:
+        return Path(name)
+    hint = did_you_mean(name, known_experiments()) or f" (known: {', '.join(known_experiments())})"
+    raise InputError(f"unknown experiment '{name}'{hint}; or give the path of a TOML file")
+
+
+def read_experiment(name: str | Path) -> Experiment:
+    """The experiment of that path or name. Raises `InputError` with file and line for what is wrong in it."""
+    path = find_experiment(str(name))
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", path) from error
+    except UnicodeDecodeError as error:
+        raise InputError("is not UTF-8 text", path) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"is not TOML: {error}", path) from error
+    return _Reader(path, text).experiment(table)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Checks a parsed experiment against its text, so that a complaint can name the line."""
+
+    path: Path
+    text: str
+
+    def experiment(self, table: dict[str, Any]) -> Experiment:
+        self._known(table, {"name", "seed", "prices", "corpus", "pipeline", "scenario"})
+        corpora = tuple(self._corpus(entry) for entry in self._tables(table, "corpus"))
+        pipelines = tuple(self._pipeline(entry) for entry in self._tables(table, "pipeline"))
+        scenarios = tuple(self._scenario(entry) for entry in self._tables(table, "scenario"))
+        self._unique("corpus", [f"{corpus.name}/{corpus.split}" for corpus in corpora])
+        self._unique("pipeline", [choice.spec.name for choice in pipelines])
+        for names in [entry.corpora for entry in pipelines] + [entry.corpora for entry in scenarios]:
+            self._refers("corpora", names, {corpus.name for corpus in corpora})
+        for scenario in scenarios:
+            self._refers("pipelines", scenario.pipelines, {choice.spec.name for choice in pipelines})
+            heard = {condition for corpus in corpora for condition in corpus.conditions}
+            self._refers("conditions", scenario.conditions, heard)
+        name, seed = self._typed(table, "name", str, self.path.stem), self._typed(table, "seed", int, 1)
+        prices = self._typed(table, "prices", str, "prices-2026-11")
+        config = {**table, "name": name, "seed": seed, "prices": prices}
+        return Experiment(name, seed, prices, corpora, pipelines, scenarios, config)
+
+    def _corpus(self, entry: dict[str, Any]) -> CorpusChoice:
+        self._known(entry, {"name", "split", "conditions"})
+        return CorpusChoice(
+            self._typed(entry, "name", str),
+            self._typed(entry, "split", str, "test"),
+            self._strings(entry, "conditions") or ("clean",),
+        )
+
+    def _pipeline(self, entry: dict[str, Any]) -> PipelineChoice:
+        self._known(entry, {"name", "use", "train", "decode", "corpora"})
+        name = self._typed(entry, "name", str)
+        if not re.fullmatch(r"[\w.+-]+", name):
+            self._fail("name", "a pipeline's 'name' takes letters, digits, dots and dashes alone", name)
+        train, decode = (self._typed(entry, key, dict, {}) for key in ("train", "decode"))
+        spec = PipelineSpec(name, self._typed(entry, "use", str), train, decode)
+        return PipelineChoice(spec, self._strings(entry, "corpora"))
+
+    def _scenario(self, entry: dict[str, Any]) -> ScenarioChoice:
+        own = {entry.name for entry in fields(ScenarioChoice)} - {"options"}
+        self._known(entry, own | set(_OPTIONS))
+        kind: Any = self._typed(entry, "kind", str)
+        if kind not in KINDS:
+            self._fail(
+                "kind",
+                f"unknown scenario '{kind}'{did_you_mean(kind, KINDS)} (known: {', '.join(KINDS)})",
+                kind,
+            )
+        slo = self._typed(entry, "slo", dict, {})
+        self._known(slo, {entry.name for entry in fields(Slo)})
+        counts = ("repeats", "utterances", "repeat_utterances")
+        values: dict[str, Any] = {key: self._count(entry, key) for key in counts if key in entry}
+        values |= {key: self._strings(entry, key) for key in ("conditions", "pipelines", "corpora")}
+        values["options"] = {key: self._option(entry, key) for key in _OPTIONS if key in entry}
+        values["slo"] = {key: float(self._typed(slo, key, float)) for key in slo}
+        return ScenarioChoice(kind, **values)
+
+    def _option(self, entry: dict[str, Any], key: str) -> Any:
+        value = self._typed(entry, key, _OPTION_KINDS[str(_OPTIONS[key]).split(" |")[0]])
+        if value < 0:
+            self._fail(key, f"'{key}' cannot be negative")
+        return value
+
+    def _count(self, entry: dict[str, Any], key: str) -> Any:
+        if (value := self._typed(entry, key, int)) < 1:
+            self._fail(key, f"'{key}' has to be at least 1")
+        return value
+
+    def _tables(self, table: dict[str, Any], key: str) -> list[dict[str, Any]]:
+        entries = table.get(key)
+        if not isinstance(entries, list) or not entries or not all(isinstance(e, dict) for e in entries):
+            self._fail(key, f"an experiment needs at least one [[{key}]]")
+        return list(entries or [])
+
+    def _typed(self, entry: Mapping[str, Any], key: str, kind: type, default: Any = None) -> Any:
+        value = entry.get(key, default)
+        if value is None:
+            raise InputError(f"a table lacks '{key}'", self.path)
+        fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+        if not fits:
+            names = {str: "a string", int: "a whole number", float: "a number", dict: "a table"}
+            self._fail(key, f"'{key}' has to be {names[kind]}")
+        return value
+
+    def _strings(self, entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        value = entry.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self._fail(key, f"'{key}' has to be a list of strings")
+        return tuple(value)
+
+    def _known(self, table: Mapping[str, Any], known: set[str]) -> None:
+        for key in table:
+            if key not in known:
+                self._fail(key, f"unknown key '{key}'{did_you_mean(key, known)}")
+
+    def _unique(self, key: str, names: list[str]) -> None:
+        for name in names:
+            if names.count(name) > 1:
+                self._fail("name", f"two [[{key}]] are called '{name}'", name.split("/")[0])
+
+    def _refers(self, key: str, names: tuple[str, ...], known: set[str]) -> None:
+        for name in names:
+            if name not in known:
+                self._fail(
+                    key,
+                    f"'{key}' names '{name}', which this experiment lacks{did_you_mean(name, known)}",
+                    name,
+                )
+
+    def _fail(self, key: str, what: str, value: str = "") -> None:
+        """Complains at the first line that sets `key` (to `value`) or opens a table of that name."""
+        quoted = re.escape(key)
+        pattern = re.compile(
+            rf'^\s*(?:\[+\s*(?:\w+\.)*"?{quoted}"?\s*\]+|"?{quoted}"?\s*=.*{re.escape(value)})'
+        )
+        lines = self.text.split("\n")
+        line = next((number for number, text in enumerate(lines, 1) if pattern.match(text)), None)
+        raise InputError(what, self.path, line)

@@ -1,0 +1,190 @@
+"""Trains what is missing, once, and remembers what it cost."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from bench import clock, hardware
+from data.collection import Corpus
+from data.errors import InputError
+from pipelines.protocol import PipelineSpec, Progress
+from pipelines.registry import MissingPackage, locate
+from results.store import default_root, write_whole
+
+_MARKER = "training.json"
+_OWN = ("pipelines.",)
+
+
+class TrainingError(Exception):
+    """A pipeline failed while it was trained; one line, for the reason of its cells."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished model. `facts`: seconds, cpu_seconds, audio_hours, peak_memory_bytes, machine ..."""
+
+    model_dir: Path
+    facts: Mapping[str, float | str]
+
+
+def models_root() -> Path:
+    return default_root() / "models"
+
+
+def is_trainable(use: str) -> bool:
+    """Whether the pipeline learns from a corpus; asked in a process of its own.
+
+    Raises `InputError` for an unknown one and `MissingPackage` where a package is not installed.
+    """
+    return bool(_ask({"command": "probe", "use": use}, lambda done, total, note="": None)["trainable"])
+
+
+def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -> Trained:
+    """The model of `spec` on `corpus` (opened as `card`), trained now if it is missing or unfinished.
+
+    Of several processes that want the same model, one trains and the others wait.
+    Raises `InputError`, `MissingPackage` and `TrainingError`.
+    """
+    model_dir = model_path(spec, corpus)
+    model_dir.mkdir(parents=True, exist_ok=True)
+    with _locked(model_dir, progress) as lock:
+        if not (model_dir / _MARKER).exists():
+            request = _request(spec, card, model_dir)
+            facts = {**_ask(request, progress, lock), **_facts(corpus, model_dir)}
+            write_whole(model_dir / _MARKER, json.dumps(facts, indent=1).encode())
+    return Trained(model_dir, json.loads((model_dir / _MARKER).read_bytes()))
+
+
+def model_path(spec: PipelineSpec, corpus: Corpus) -> Path:
+    """Where the model lies: the same for all pipelines with the same code, settings, speech and texts."""
+    parts = {
+        "use": spec.use,
+        "train": spec.train,
+        "code": _code_version(spec.use),
+        "speech": [corpus.fingerprint(split) for split in ("train", "dev") if corpus.splits.get(split)],
+        "files": [_digest(path) for path in (corpus.dictionary, corpus.language_model, corpus.text)],
+        "normaliser": corpus.normaliser.id,
+    }
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    name = "".join(c if c.isalnum() else "-" for c in spec.use)
+    return models_root() / f"{name}-{corpus.name}-{digest[:12]}"
+
+
+def model_hash(model_dir: Path) -> str:
+    """SHA-256 over the names and contents of a model's files, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in sorted(model_dir.rglob("*")):
+        if path.is_file() and path.name not in (_MARKER, ".lock"):
+            digest.update(f"{path.relative_to(model_dir)}\0{_digest(path)}\0".encode())
+    return digest.hexdigest()
+
+
+def _request(spec: PipelineSpec, card: str, model_dir: Path) -> dict[str, Any]:
+    return {
+        "command": "train",
+        "use": spec.use,
+        "train": dict(spec.train),
+        "corpus": card,
+        "model_dir": str(model_dir.resolve()),
+    }
+
+
+def _facts(corpus: Corpus, model_dir: Path) -> dict[str, float | str]:
+    return {
+        "audio_hours": sum(corpus.audio(utterance).seconds for utterance in corpus.train) / 3600,
+        "machine": hardware.cpu_model(),
+        "model_hash": model_hash(model_dir),
+        "model_dir": model_dir.name,
+        "created": clock.wall_stamp(),
+    }
+
+
+def _ask(request: Mapping[str, Any], progress: Progress, lock: int | None = None) -> dict[str, Any]:
+    """Runs the worker; it holds `lock` too, so that a kill of this process frees it only with the worker."""
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.training_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            env={**environment, **os.environ},
+            pass_fds=() if lock is None else (lock,),
+            start_new_session=True,
+        )
+        try:
+            answer = _answer(process, request, progress)
+        finally:
+            process.kill()
+            process.wait()
+        if answer is None:
+            complaints.seek(0)
+            last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
+            raise TrainingError(f"{request['use']}: the training process died; it said: {' '.join(last)}")
+    if "error" in answer:
+        kinds: dict[str, type[Exception]] = {"missing": MissingPackage, "input": InputError}
+        raise kinds.get(answer["kind"], TrainingError)(answer["error"])
+    return dict(answer["done"])
+
+
+def _answer(
+    process: subprocess.Popen[str], request: Mapping[str, Any], progress: Progress
+) -> dict[str, Any] | None:
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.flush()
+    for line in process.stdout:
+        message = json.loads(line)
+        if "progress" not in message:
+            return dict(message)
+        done, total, note = message["progress"]
+        progress(done, total, note)
+    return None
+
+
+@contextmanager
+def _locked(model_dir: Path, progress: Progress) -> Iterator[int]:
+    descriptor = os.open(model_dir / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(0.0, 1.0, "waiting for another process that trains this model")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _code_version(use: str) -> str:
+    """Of our own pipelines the version of asrbench; of a stranger's module a hash of its file."""
+    module, _ = locate(use)
+    if not module.startswith(_OWN):
+        sys.path[:] = dict.fromkeys([*sys.path, str(Path.cwd())])
+        found = find_spec(module)
+        return _digest(Path(found.origin)) or "" if found and found.origin else ""
+    try:
+        return version("asr-side-by-side")
+    except PackageNotFoundError:
+        return "unknown"

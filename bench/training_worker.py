@@ -1,0 +1,74 @@
+"""The process that trains one model: asked over standard input, answering in JSON lines.
+
+It is apart from the harness because the harness imports no torch, and so that its memory is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from bench import clock
+from data.corpus import open_corpus
+from data.errors import InputError
+from pipelines.registry import MissingPackage, load_class
+
+
+def main() -> None:
+    """Reads one request (a JSON line), then works until done; ends at once when the asker is gone."""
+    request = json.loads(sys.stdin.readline())
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
+    threading.Thread(target=_end_with_asker, daemon=True).start()
+    try:
+        answer: dict[str, Any] = {"done": _done(request, answers)}
+    except Exception as error:
+        kinds: dict[type[Exception], str] = {MissingPackage: "missing", InputError: "input"}
+        words = str(error).strip().splitlines() or [""]
+        text = words[0] if isinstance(error, InputError) else f"{type(error).__name__}: {words[0]}"
+        answer = {"error": text, "kind": kinds.get(type(error), "failed")}
+    _say(answers, answer)
+
+
+def _done(request: dict[str, Any], answers: Any) -> dict[str, Any]:
+    pipeline = load_class(request["use"])
+    if request["command"] == "probe":
+        return {"trainable": bool(pipeline.capabilities.trainable)}
+    corpus = open_corpus(request["corpus"])
+    begun = clock.now()
+    last = [begun - 1.0]
+
+    def progress(done: float, total: float, note: str = "") -> None:
+        if clock.now() - last[0] >= 0.1 or done >= total:
+            last[0] = clock.now()
+            _say(answers, {"progress": [float(done), float(total), note]})
+
+    pipeline.train(corpus, request["train"], Path(request["model_dir"]), progress)
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {
+        "seconds": clock.now() - begun,
+        "cpu_seconds": sum(usage.ru_utime + usage.ru_stime for usage in used),
+        "peak_memory_bytes": max(usage.ru_maxrss for usage in used) * _MAXRSS_UNIT,
+    }
+
+
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def _say(answers: Any, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _end_with_asker() -> None:
+    sys.stdin.read()
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    main()
