@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from data.audio import read_audio
 from data.card import CARDS, Card, read_card
 from data.corpus import Corpus, find_card, find_folder, known_corpora
 from data.errors import InputError
 from data.layouts.shape import Skipped, numbered_lines
 from data.types import Utterance
-
-Notify = Callable[..., None]
+from data.verify import Notify, decoded_durations
 
 
 @dataclass(frozen=True)
@@ -83,15 +79,21 @@ def list_corpora(root: Path | None = None, cache: Path | None = None) -> tuple[C
 
 def describe(name: str, root: Path | None = None, cache: Path | None = None) -> CorpusEntry:
     """The card of one corpus, by name or by a card's path, and where it lies."""
-    card = read_card(Path(name)) if name.endswith(".toml") else find_card(name)
+    if name.endswith(".toml"):
+        card = read_card(Path(name))
+        return CorpusEntry(card, _present(card, root or Path(name).parent, cache))
+    card = find_card(name)
     return CorpusEntry(card, _present(card, root, cache))
 
 
 def check(corpus: Corpus, progress: Notify = lambda *_: None) -> CorpusReport:
     """Decodes every file of a corpus and counts; `progress(done, total, note)` is called on the way."""
-    everyone = [utterance for members in corpus.splits.values() for utterance in members]
-    durations = _durations(corpus, everyone, progress)
-    texts = {utterance.id: corpus.normalise(utterance.text) for utterance in everyone}
+    durations = decoded_durations(corpus, progress)
+    texts = {
+        utterance.id: corpus.normalise(utterance.text)
+        for members in corpus.splits.values()
+        for utterance in members
+    }
     known = _known_words(corpus, texts)
     splits = tuple(
         _split_report(
@@ -101,36 +103,6 @@ def check(corpus: Corpus, progress: Notify = lambda *_: None) -> CorpusReport:
     )
     overlaps = tuple(_overlap(pair, _compared(corpus), texts) for pair in combinations(_compared(corpus), 2))
     return CorpusReport(corpus.name, corpus.root, corpus.normaliser.id, splits, overlaps, corpus.skipped)
-
-
-def verified(corpus: Corpus, progress: Notify = lambda *_: None) -> Corpus:
-    """The corpus without the utterances whose audio cannot be decoded; they are in its `skipped`."""
-    everyone = [utterance for members in corpus.splits.values() for utterance in members]
-    durations = _durations(corpus, everyone, progress)
-    broken = {name: reason for name, reason in durations.items() if isinstance(reason, str)}
-    splits = {
-        split: tuple(utterance for utterance in members if utterance.id not in broken)
-        for split, members in corpus.splits.items()
-    }
-    skipped = tuple(Skipped(name, reason) for name, reason in broken.items())
-    return Corpus(corpus.card, corpus.root, splits, corpus.normaliser, corpus.skipped + skipped)
-
-
-def _durations(corpus: Corpus, everyone: Sequence[Utterance], progress: Notify) -> dict[str, float | str]:
-    """Seconds of every utterance, or why it cannot be decoded."""
-
-    def measure(utterance: Utterance) -> float | str:
-        try:
-            return read_audio(utterance.source, utterance.start, utterance.duration).seconds
-        except InputError as error:
-            return str(error)
-
-    durations: dict[str, float | str] = {}
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for done, (utterance, found) in enumerate(zip(everyone, pool.map(measure, everyone), strict=True), 1):
-            durations[utterance.id] = found
-            progress(done, len(everyone), f"decoding {corpus.name}")
-    return durations
 
 
 def _split_report(

@@ -54,7 +54,7 @@ def open_corpus(name_or_path: str | Path, root: Path | None = None, cache: Path 
     path = Path(text)
     if text.endswith(".toml"):
         card = read_card(path)
-        return read_corpus(card, find_folder(card, root or path.parent, cache))
+        return read_corpus(card, find_folder(card, root, cache, beside=path.parent))
     if text in known_corpora():
         card = find_card(text)
         return read_corpus(card, find_folder(card, root, cache))
@@ -96,13 +96,16 @@ def bare_card(folder: Path, language: str = "en", sample_rate: int = 16_000) -> 
     return Card(folder.name, folder.name, (language,), "unknown", reader.name, sample_rate, splits)
 
 
-def find_folder(card: Card, root: Path | None, cache: Path | None) -> Path:
-    """Where the corpus of a card lies; the embedded one is generated where it is missing."""
+def find_folder(card: Card, root: Path | None, cache: Path | None, beside: Path | None = None) -> Path:
+    """Where the corpus of a card lies; `beside` is the folder of a card of one's own.
+
+    The embedded one is generated where it is missing.
+    """
     downloads = cache or default_cache()
     if card.embedded:
         return _generated(downloads)
     environment = os.environ.get("ASRBENCH_CORPORA")
-    roots = [path for path in (root, Path(environment) if environment else None) if path is not None]
+    roots = [path for path in (root, beside, Path(environment) if environment else None) if path is not None]
     for candidate in [path / card.folder for path in roots] + [downloads / card.name]:
         if candidate.is_dir():
             return candidate

@@ -34,7 +34,10 @@ def verbalise(text: str) -> str:
     ``point``, ``21st`` as an ordinal, ``007`` and runs of more than six digits digit by digit. No ASCII digit
     is left.
     """
-    text = "".join(_ascii_digit(character) for character in text)
+    if not text.isascii():
+        text = "".join(_ascii_digit(character) for character in text)
+    if _DIGITS.search(text) is None:
+        return text
     text = _GROUPED.sub(lambda match: f" {_count(match[1] + match[2].replace(',', ''))} ", text)
     text = _MONEY.sub(_money, text)
     text = _CENTS.sub(lambda match: f" {_amount(match[1] or match[2], ('cent', 'cents'))} ", text)

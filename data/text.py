@@ -16,10 +16,12 @@ import regex
 from whisper_normalizer.basic import BasicTextNormalizer, remove_symbols_and_diacritics
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from data.errors import InputError, did_you_mean
+from data.errors import InputError
 from data.numerals import NUMERIC_SYMBOLS, verbalise
 
 Unit = Literal["word", "character"]
+
+_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -46,17 +48,17 @@ class Normaliser:
 @cache
 def normaliser(language: str) -> Normaliser:
     """The normaliser of a language code such as ``en``, ``zh-CN`` or ``de``, or by an id such as ``en-1``."""
-    base = regex.split(r"[-_]", language.lower())[0]
-    if not regex.fullmatch(r"[a-z]{2,3}", base):
-        known = ("en", "zh")
-        raise InputError(
-            f"'{language}' is no language code such as 'en' or 'zh-CN'{did_you_mean(base, known)}"
-        )
+    match = regex.fullmatch(r"(?P<base>[a-z]{2,3})(?:[-_](?P<rest>\w+))*", language.lower())
+    if match is None:
+        raise InputError(f"'{language}' is no language code such as 'en' or 'zh-CN'")
+    base, rest = match["base"], match["rest"] or ""
+    if rest.isdigit() and int(rest) != _VERSION:
+        raise InputError(f"there is no normaliser '{language}'; did you mean '{base}-{_VERSION}'?")
     if base == "en":
-        return Normaliser("en", 1, "word", _settled(_english()))
+        return Normaliser("en", _VERSION, "word", _settled(_english()))
     if base == "zh":
-        return Normaliser("zh", 1, "character", _settled(_mandarin))
-    return Normaliser(base, 1, "word", _settled(_basic()))
+        return Normaliser("zh", _VERSION, "character", _settled(_mandarin))
+    return Normaliser(base, _VERSION, "word", _settled(_basic()))
 
 
 def _settled(step: Callable[[str], str], passes: int = 8) -> Callable[[str], str]:
@@ -82,11 +84,17 @@ def _english() -> Callable[[str], str]:
         text = regex.sub(r"\s+'", "'", fillers.sub(" ", text))
         for pattern, replacement in replacers:
             text = pattern.sub(replacement, text)
-        text = remove_symbols_and_diacritics(verbalise(text), keep=NUMERIC_SYMBOLS)
-        text = remove_symbols_and_diacritics(verbalise(text))
+        text = _without_symbols(verbalise(text), NUMERIC_SYMBOLS)
+        text = _without_symbols(verbalise(text))
         return str(whisper.standardize_spellings(text.lower()))
 
     return apply
+
+
+def _without_symbols(text: str, keep: str = "") -> str:
+    """The package's rule goes character by character; plain letters and spaces need none of it."""
+    plain = text.isascii() and text.replace(" ", "").isalnum()
+    return text if plain else str(remove_symbols_and_diacritics(text, keep=keep))
 
 
 def _mandarin(text: str) -> str:

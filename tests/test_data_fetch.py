@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus_fixtures import write_text
 
 from data.card import Card, Source
 from data.errors import InputError
@@ -148,6 +149,17 @@ def test_a_part_that_is_whole_or_too_long(server: Server, tmp_path: Path, surplu
     part.write_bytes(body + bytes(surplus))
     fetch(card(server, "/a.tar.gz", sha256=hashlib.sha256(body).hexdigest()), tmp_path, Watch())
     assert (tmp_path / "toy" / "a.wav").is_file()
+
+
+def test_an_interrupted_unpacking_is_done_again(server: Server, tmp_path: Path) -> None:
+    """As a kill leaves it: the archive is whole, the folder is not."""
+    whole = tmp_path / "downloads" / "toy" / "a.tar.gz"
+    whole.parent.mkdir(parents=True)
+    whole.write_bytes(archive("Top/a.wav"))
+    write_text(tmp_path / "toy.unfinished" / "Top" / "half.wav", "half")
+    fetch(card(server, "/a.tar.gz"), tmp_path, Watch())
+    assert server.asked == []
+    assert sorted(path.name for path in tmp_path.rglob("*.wav")) == ["a.wav"]
 
 
 def test_a_wrong_checksum_is_one_line_and_leaves_nothing(server: Server, tmp_path: Path) -> None:

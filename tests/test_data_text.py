@@ -134,3 +134,5 @@ def test_names_and_versions() -> None:
     assert normaliser("de")("Grüße, Welt!") == "grüße welt"
     with pytest.raises(InputError, match="no language code"):
         normaliser("english!")
+    with pytest.raises(InputError, match="no normaliser 'en-2'; did you mean 'en-1'"):
+        normaliser("en-2")

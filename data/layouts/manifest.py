@@ -89,7 +89,9 @@ def _first(row: _Row, keys: tuple[str, ...]) -> Any:
 def recognise(folder: Path) -> Mapping[str, tuple[str, ...]] | None:
     manifests = [*folder.glob("*.jsonl"), *folder.glob("*manifest*.json")]
     parts = by_split([path.name for path in manifests])
-    return {"test": (manifests[0].name,)} if len(manifests) == 1 else parts
+    # A lone manifest is something to be tested on, unless its name says otherwise.
+    named = parts is not None and set(parts) & {"train", "dev", "test"}
+    return {"test": (manifests[0].name,)} if len(manifests) == 1 and not named else parts
 
 
 LAYOUT = Layout("manifest", read, recognise)
