@@ -1,4 +1,4 @@
-"""What a person sees while something long is at work: a line with the time left; without a terminal, nothing."""
+"""What a person sees while something long is at work, if there is a terminal: a line with the time left."""
 
 from __future__ import annotations
 
