@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from reports.figures import Figures, Group, usable
@@ -28,9 +29,7 @@ def accuracy(figures: Figures, group: Group, pair: tuple[str, ...]) -> tuple[Til
     values = tuple(figures.find(group, name, metric, condition) for name in pair)
     label = f"Accuracy ({metric_of(metric).label})"
     if len(pair) < 2:
-        return Tile(label, "none", "nothing to compare", "", sides(pair, values, "")), alone(
-            figures, group, pair
-        )
+        return Tile(label, "none", "measured alone", "", sides(pair, values, "")), alone(figures, group, pair)
     comparison = figures.comparison(group, metric, condition, *pair)
     outcome, chip, winner = judged(comparison, pair, values)
     sentence = accuracy_sentence(group, condition, comparison, pair, values)
@@ -104,7 +103,8 @@ def detectable(comparison: Comparison) -> str:
 
 
 def evidence(comparison: Comparison) -> str:
-    return f"{comparison.test} {probability(comparison.p)}, Holm-adjusted"
+    test = re.split(r"[,;]", comparison.test)[0].strip()
+    return f"{test} {probability(comparison.p)}, Holm-adjusted"
 
 
 def between(low: float, high: float) -> str:

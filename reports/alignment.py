@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.figures import Figures, Group, in_order
+from reports.figures import Figures, Group
 from reports.wording import kind_of
 from results.values import AlignedUtterance
 
@@ -34,29 +34,27 @@ class Aligned:
 
 @dataclass(frozen=True)
 class Worst:
-    """The worst utterances of one pipeline."""
+    """The worst utterances of one pipeline in one condition."""
 
     pipeline: str
+    condition: str
     kind: str
     count: str
     utterances: tuple[Aligned, ...]
 
 
 def worst(figures: Figures, group: Group) -> tuple[Worst, ...]:
-    """The group's aligned utterances by pipeline, in the summary's order."""
-    mine = [
-        u
-        for u in figures.summary.utterances
-        if (u.run, u.corpus, u.split) == (group.run, group.corpus, group.split)
-    ]
-    return tuple(
-        _of(name, [u for u in mine if u.pipeline == name]) for name in in_order(u.pipeline for u in mine)
-    )
+    """The group's aligned utterances by pipeline and condition, in the summary's order."""
+    found: dict[tuple[str, str], list[AlignedUtterance]] = {}
+    for u in figures.summary.utterances:
+        if (u.run, u.corpus, u.split) == (group.run, group.corpus, group.split):
+            found.setdefault((u.condition, u.pipeline), []).append(u)
+    return tuple(_of(pipeline, condition, listed) for (condition, pipeline), listed in found.items())
 
 
-def _of(pipeline: str, utterances: list[AlignedUtterance]) -> Worst:
+def _of(pipeline: str, condition: str, utterances: list[AlignedUtterance]) -> Worst:
     count = counted(len(utterances), "utterance")
-    return Worst(pipeline, kind_of(pipeline), count, tuple(aligned(u) for u in utterances))
+    return Worst(pipeline, condition, kind_of(pipeline), count, tuple(aligned(u) for u in utterances))
 
 
 def counted(number: int, thing: str) -> str:

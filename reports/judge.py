@@ -30,6 +30,7 @@ class Tile:
     chip: str
     sentence: str
     sides: tuple[Side, ...]
+    where: str = ""
 
 
 def error_metric(figures: Figures, group: Group) -> str:

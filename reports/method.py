@@ -10,7 +10,7 @@ from typing import Any
 from reports.figures import Figures, in_order
 from reports.plots import service_level
 from reports.tables import Body, Entry, Row, Table
-from reports.wording import NONE, figure, kind_of, metric_of
+from reports.wording import NONE, figure, kind_of, metric_of, with_unit
 from results.records import Cell, RunRecord
 
 
@@ -57,7 +57,7 @@ def method(figures: Figures, record: RunRecord) -> Method:
         tuple(table for table in tables if table.bodies),
         json.dumps(plain(record.config), indent=2, ensure_ascii=False, sort_keys=True),
         (
-            f"asrbench run {record.experiment}.toml",
+            f"asrbench run {record.experiment}",
             f"asrbench show {record.run}",
             f"asrbench report {record.run}",
         ),
@@ -104,6 +104,8 @@ def _pairs(facts: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str],
             pairs += _pairs(value, f"{name} ")
         elif isinstance(value, list | tuple):
             pairs.append((name, ", ".join(_text(item) for item in value) or NONE))
+        elif str(key).endswith("bytes") and isinstance(value, int | float):
+            pairs.append((name.removesuffix(" bytes"), with_unit(float(value), "B")))
         else:
             pairs.append((name, _text(value)))
     return tuple(pairs)

@@ -46,10 +46,11 @@ class Table:
     run: str
 
 
-ACCURACY = ("wer", "cer", "substitutions", "deletions", "insertions", "reference_words")
+ACCURACY = ("wer", "cer", "substitutions", "deletions", "insertions", "reference_words", "skipped_utterances")
 SPEED = ("rtfx", "streams_per_core", "streams_per_gpu")
 LATENCY = (
     *(f"first_partial_p{p}" for p in (50, 90, 95, 99)),
+    *(f"first_partial_from_start_p{p}" for p in (50, 90, 95, 99)),
     *(f"finalisation_p{p}" for p in (50, 90, 95, 99)),
     "send_lag_p99",
 )

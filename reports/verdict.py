@@ -74,13 +74,15 @@ def _rank(value: Value | None) -> float:
 def tile(figures: Figures, group: Group, pair: tuple[str, ...], question: Question) -> Tile:
     if len(pair) < 2:
         values: tuple[Value | None, ...] = tuple(figures.find(group, name, question.metric) for name in pair)
-        chip = "nothing to compare" if any(usable(v) for v in values) else "not measured"
+        chip = "measured alone" if any(usable(v) for v in values) else "not measured"
         return Tile(question.label, "none", chip, "", sides(pair, values, ""))
     values = figures.pair(group, pair[0], pair[1], question.metric)
     outcome, chip, winner = ahead(figures, group, question, pair, values)
-    return Tile(
-        question.label, outcome, chip, say(question, pair, values, winner, chip), sides(pair, values, winner)
+    where = next(
+        (f"{v.scenario}, {v.condition}" if v.condition else v.scenario for v in values if v is not None), ""
     )
+    said = say(question, pair, values, winner, chip)
+    return Tile(question.label, outcome, chip, said, sides(pair, values, winner), where)
 
 
 def ahead(
@@ -101,14 +103,20 @@ def ahead(
     devices = {figures.device(a), figures.device(b)} - {""}
     if device_matters and len(devices) > 1:
         return "open", "not comparable", ""
-    if a.low is None or a.high is None or b.low is None or b.high is None:
+    if (a.low is None and a.high is None) or (b.low is None and b.high is None):
         return "open", "no interval", ""
-    if a.low <= b.high and b.low <= a.high:
+    (a_low, a_high), (b_low, b_high) = ends(a), ends(b)
+    if a_low <= b_high and b_low <= a_high:
         return "tie", "tie", ""
-    lower = pair[0] if a.high < b.low else pair[1]
+    lower = pair[0] if a_high < b_low else pair[1]
     higher = pair[1] if lower == pair[0] else pair[0]
     winner = lower if metric_of(question.metric).better == "lower" else higher
     return kind_of(winner), chip_of(winner, pair), winner
+
+
+def ends(value: Value) -> tuple[float, float]:
+    """The interval, open where a bound is not known."""
+    return -math.inf if value.low is None else value.low, math.inf if value.high is None else value.high
 
 
 def say(
@@ -121,6 +129,8 @@ def say(
         "not measured": "No figure for both sides in this run.",
     }
     if not winner:
+        if question.metric == "streams_per_gpu" and not any(values):
+            return "No pipeline ran on a GPU in this run."
         return why_not(values) or reasons.get(chip, "No winner is claimed.")
     loser = pair[1] if winner == pair[0] else pair[0]
     by = how_much(question, winner, pair, values)

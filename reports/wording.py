@@ -32,10 +32,15 @@ METRICS: dict[str, Metric] = {
     "deletions": Metric("Deletions", "lower"),
     "insertions": Metric("Insertions", "lower"),
     "reference_words": Metric("Reference words"),
+    "skipped_utterances": Metric("Skipped utterances", "lower"),
     "rtfx": Metric("RTFx", "higher"),
     "streams_per_core": Metric("Streams per core", "higher", _LOADED),
     "streams_per_gpu": Metric("Streams per GPU", "higher", _LOADED),
     **{f"first_partial_p{p}": Metric(f"First partial p{p}", "lower", _LIVE) for p in (50, 90, 95, 99)},
+    **{
+        f"first_partial_from_start_p{p}": Metric(f"First partial from start p{p}", "lower", _LIVE)
+        for p in (50, 90, 95, 99)
+    },
     **{f"finalisation_p{p}": Metric(f"Finalisation p{p}", "lower", _LIVE) for p in (50, 90, 95, 99)},
     "send_lag_p99": Metric("Send lag p99", "lower", _LIVE),
     "peak_memory": Metric("Peak memory", "lower"),
@@ -120,6 +125,8 @@ def with_unit(value: float | None, unit: str, spread: float | None = None) -> st
 
 def span(low: float | None, high: float | None, unit: str, like: float | None = None) -> str:
     """`low–high` in the unit that `like` is shown in (`low to high` below zero), or empty."""
+    if low is not None and high is None and not math.isnan(low):
+        return f"≥ {number(low / _scale(like if like is not None else low, unit)[0], unit)}"
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
     divisor, _ = _scale(high if like is None else like, unit)
@@ -196,8 +203,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "95 % interval",
         "The range that holds the figure in 95 of 100 resamples of the speakers (of utterances where they "
-        "are unknown). For speed: the lowest and highest of the repeats. For streams: the bracket "
-        "between the number that met the service level and the next one tried.",
+        "are unknown). For speed: the lowest and highest of the repeats. For streams: from the number "
+        "that met the service level to the smallest that failed it.",
     ),
     ("Tie", "The statistical test does not separate the two pipelines on this test set."),
     (

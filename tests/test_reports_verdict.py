@@ -151,7 +151,8 @@ def test_one_pipeline_alone() -> None:
 
 
 @pytest.mark.parametrize(("shown", "wanted"), [
-    (with_unit(5.947, "%", 3.4), "5.9 %"), (with_unit(5.947, "%", 0.4), "5.95 %"),     (with_unit(62.13, "x"), "62.1×"),
+    (with_unit(5.947, "%", 3.4), "5.9 %"), (with_unit(5.947, "%", 0.4), "5.95 %"),
+    (with_unit(62.13, "x"), "62.1×"),
     (with_unit(1240.4, "ms"), "1,240 ms"), (with_unit(0.56, "ms"), "0.560 ms"),
     (with_unit(34.2e6, "B"), "34.2 MB"),
     (with_unit(402, "s"), "6.70 min"), (with_unit(46.0, "streams"), "46"), (with_unit(None, "ms"), "—"),
