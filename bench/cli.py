@@ -8,12 +8,11 @@ import sys
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
-from bench import cli_corpus
+from bench import cli_corpus, cli_machine
 from bench.experiment import read_experiment
 from bench.progress import Display
 from bench.runner import Runner
@@ -21,10 +20,17 @@ from data.errors import InputError
 from results.records import Cell, RunRecord
 from results.store import default_root, load_run
 
+# typer brings its own copy of click, older ones use click itself: either way, the base of all usage errors.
+_USAGE: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
 app.add_typer(cli_corpus.app, name="corpus", help="The speech: list, show, check, get.")
+app.command()(cli_machine.check)
+app.command()(cli_machine.doctor)
+app.command()(cli_machine.train)
 _RunName = Annotated[str, typer.Argument(metavar="RUN", help="An id, a path, or latest.")]
 
 
@@ -109,11 +115,11 @@ def main() -> None:
         code = app(standalone_mode=False)
     except InputError as error:
         code = _complain(str(error), 2)
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         code = error.exit_code
-    except click.ClickException as error:
-        code = _complain(f"{error.format_message()} (asrbench --help)", 2)
-    except (click.Abort, KeyboardInterrupt):
+    except _USAGE as error:
+        code = _misused(error)
+    except (typer.Abort, KeyboardInterrupt):
         code = _complain("interrupted; what was finished is kept, the same command goes on", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -122,6 +128,18 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         code = _complain(f"{place}{error.strerror or error}", 2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: Any) -> int:
+    """A usage error in one line; the whole help where nothing at all was asked."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        return 2
+    return _complain(f"{error.format_message().rstrip('.')} (see: {_path(error)} --help)", 2)
+
+
+def _path(error: Any) -> str:
+    return str(error.ctx.command_path) if getattr(error, "ctx", None) else "asrbench"
 
 
 def _complain(text: str, code: int) -> int:
