@@ -1,9 +1,9 @@
 """The one door to torchaudio: its pure-Python part, also where its compiled extension does not load.
 
-The wheel on the package index links CUDA libraries: beside a CPU-only torch, importing it raises OSError, and
-beside a torch of another CUDA version RuntimeError. transforms, functional, compliance, models and pipelines are
-plain Python; they work once `torchaudio._extension` is a stub that says that no extension is there. Where the real
-extension loads, it is used as it is.
+The wheel on the package index links CUDA libraries: beside a CPU-only torch, importing it raises OSError,
+and beside a torch of another CUDA version RuntimeError. transforms, functional, compliance, models and
+pipelines are plain Python; they work once `torchaudio._extension` is a stub that says that no extension
+is there. Where the real extension loads, it is used as it is.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def test_a_session_fed_after_its_end_says_so(model: Path) -> None:
 
 def test_bad_audio_and_bad_settings_get_one_line(model: Path, tmp_path: Path) -> None:
     pipeline = EndToEndPipeline.load(model, {})
-    with pytest.raises(InputError, match="16000 Hz.*8000 Hz"):
+    with pytest.raises(InputError, match=r"16000 Hz.*8000 Hz"):
         pipeline.transcribe([Audio(np.zeros(16000, np.float32), 16000)])
     with pytest.raises(InputError, match="NaN"):
         pipeline.transcribe([Audio(np.full(16000, np.nan, np.float32), RATE)])
@@ -185,7 +185,7 @@ def test_facts_name_what_was_decoded_with(model: Path) -> None:
     assert facts["look_ahead_ms"] == EndToEndPipeline.load(model, {}).capabilities.look_ahead_ms
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill signal: raised out of the progress callback."""
 
 
@@ -200,9 +200,9 @@ def test_an_interrupted_training_goes_on_to_the_same_curve_and_weights(tmp_path:
     def kill(done: float, total: float, note: str = "") -> None:
         calls.append(note)
         if "loss" in note and sum("loss" in c for c in calls) == 5:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         EndToEndPipeline.train(Tones(SENTENCES), config, tmp_path / "a", kill)
     assert not (tmp_path / "a" / "card.json").exists()
     EndToEndPipeline.train(Tones(SENTENCES), config, tmp_path / "a", quiet)

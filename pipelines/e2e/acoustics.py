@@ -1,4 +1,4 @@
-"""The trained network with its features: audio in, log posteriors out; kept as safetensors and a JSON card."""
+"""The trained network with its features: audio in, log posteriors out; kept as safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -45,11 +45,12 @@ class Acoustics:
         """Raises `InputError` for audio of another rate than the training's."""
         if sample_rate != self.front.sample_rate:
             raise InputError(
-                f"the audio has {sample_rate} Hz, the network was trained on {self.front.sample_rate} Hz; resample it"
+                f"the audio has {sample_rate} Hz, the network was trained on {self.front.sample_rate} Hz;"
+                " resample it"
             )
 
     def posteriors(self, batch: Sequence[Audio]) -> list[LogProbs]:
-        """Natural logs of shape (frames, tokens) for each, batched by duration; no frames for a click of audio."""
+        """Natural logs of shape (frames, tokens) for each, batched by duration; a click has no frames."""
         out: list[LogProbs] = [np.zeros((0, len(self.tokens)), np.float32)] * len(batch)
         order = sorted(range(len(batch)), key=lambda i: len(batch[i].samples))
         group: list[int] = []

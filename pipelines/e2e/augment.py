@@ -1,8 +1,8 @@
-"""What makes more of little speech: other speeds, vocal tracts, levels, noises and rooms' colours, and masks.
+"""What makes more of little speech: other speeds, vocal tracts, levels, noises, telephone lines, and masks.
 
-Speed by resampling (Ko et al., Interspeech 2015), masks as in SpecAugment (Park et al., Interspeech 2019), vocal
-tracts by warping the mel axis (Jaitly and Hinton, 2013). Noise is added as power in the mel bands, which costs no
-second spectrogram.
+Speed by resampling (Ko et al., Interspeech 2015), masks as in SpecAugment (Park et al., Interspeech
+2019), vocal tracts by warping the mel axis (Jaitly and Hinton, 2013). Noise is added as power in the mel
+bands, which costs no second spectrogram.
 """
 
 from __future__ import annotations

@@ -30,10 +30,14 @@ class State:
 class Resumable(Protocol):
     """What `read_state` puts back in place."""
 
-    network: nn.Module
-    optimiser: torch.optim.AdamW
-    average: dict[str, Tensor]
-    losses: list[float]
+    @property
+    def network(self) -> nn.Module: ...
+    @property
+    def optimiser(self) -> torch.optim.Optimizer: ...
+    @property
+    def average(self) -> dict[str, Tensor]: ...
+    @property
+    def losses(self) -> list[float]: ...
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
@@ -54,7 +58,7 @@ def write_state(path: Path, state: State) -> None:
 
 
 def read_state(path: Path, into: Resumable) -> int:
-    """Puts the state back and returns its step; raises `InputError` for a file of another model or a torn one."""
+    """Puts the state back and returns its step; raises `InputError` for a torn file or another model's."""
     try:
         with safe_open(path, "pt") as stored:
             metadata = stored.metadata()

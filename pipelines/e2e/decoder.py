@@ -100,7 +100,7 @@ class PrefixBeam:
     def __init__(self, tokens: Tokens, arpa: Path, weights: Weights, width: int = 64) -> None:
         self._tokens, self._width = tokens, width
         logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
-        from pyctcdecode import build_ctcdecoder
+        from pyctcdecode import build_ctcdecoder  # type: ignore[attr-defined]
 
         with contextlib.redirect_stderr(None):
             self._decoder: Any = build_ctcdecoder(

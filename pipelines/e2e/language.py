@@ -58,7 +58,7 @@ def sentences(corpus: TrainingSet) -> Iterable[list[str]]:
 
 
 def prepare(corpus: TrainingSet, lms: Sequence[str], tokens: Tokens, model_dir: Path) -> tuple[str, ...]:
-    """Writes an ARPA file and a token graph for each of `lms`; a corpus without its own ARPA has no `corpus`."""
+    """Writes an ARPA file and a token graph for each of `lms`; where a corpus has no ARPA, no `corpus`."""
     (model_dir / "lm").mkdir(parents=True, exist_ok=True)
     made = []
     for lm in lms:

@@ -22,7 +22,7 @@ def ctc(scores: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor) -
 def flat_start(
     scores: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor, spans: Tensor
 ) -> Tensor:
-    """Cross-entropy of each frame against the labels spread evenly over the speech, `spans` (B, 2) in frames."""
+    """Cross-entropy of each frame against the labels spread evenly over `spans` (B, 2), in frames."""
     targets = spread(frames, labels, label_lengths, spans, scores.shape[1])
     return F.cross_entropy(scores.float().flatten(0, 1), targets.flatten(), ignore_index=-1)
 
@@ -43,6 +43,8 @@ def spread(frames: Tensor, labels: Tensor, label_lengths: Tensor, spans: Tensor,
 
 def speech_span(raw: Tensor) -> tuple[int, int]:
     """First and last frame of raw log-mel features (F, mels) that are louder than a third of the way up."""
+    if not len(raw):
+        return 0, 0
     loudness = raw.mean(1)  # (F,)
     low, high = torch.quantile(loudness, torch.tensor([0.05, 0.95], dtype=loudness.dtype)).tolist()
     loud = (loudness > low + (high - low) / 3).nonzero()

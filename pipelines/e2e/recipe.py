@@ -58,7 +58,8 @@ def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progres
     checkpoint = model_dir / "checkpoint.safetensors"
     steps = plan(speech, settings)
     trainer = Trainer(network.to(device), settings, len(steps), window, device)
-    network.load_state_dict(fit(trainer, speech, front, steps, checkpoint, Share(progress, 3, 94)))
+    weights = fit(trainer, speech, front, steps, checkpoint=checkpoint, progress=Share(progress, 3, 94))
+    network.load_state_dict(weights)
     trained = Acoustics(network.eval(), front.to(device), tokens, window, device)
     add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
     acoustics.save(trained, model_dir, _history(settings, speech, trainer))

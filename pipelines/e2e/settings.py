@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from data.errors import InputError, did_you_mean
 from pipelines.protocol import Config
@@ -43,7 +43,7 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """`beam` None: what the decoder takes by default. Window sizes None: those that the model was trained with."""
+    """`beam` None: the decoder's default. Window sizes None: those that the model was trained with."""
 
     decoder: str = "greedy"
     lm: str = TRIGRAM
@@ -62,12 +62,12 @@ T = TypeVar("T", TrainSettings, DecodeSettings)
 
 def _read(kind: type[T], config: Config, part: str) -> T:
     known = {f.name: f for f in fields(kind)}
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for key, value in config.items():
         if key not in known:
             raise InputError(f"e2e: unknown key {key!r} in pipeline.{part}{did_you_mean(key, known)}")
         values[key] = _fitting(key, value, str(known[key].type), part)
-    return kind(**values)  # type: ignore[return-value]
+    return kind(**values)
 
 
 def _fitting(key: str, value: object, kind: str, part: str) -> object:
@@ -80,7 +80,7 @@ def _fitting(key: str, value: object, kind: str, part: str) -> object:
         and all(isinstance(v, str) for v in value)
     ):
         return tuple(value)
-    wanted = {"float": float, "int": int, "str": str, "tuple": tuple}[kind.split("[", maxsplit=1)[0].split(" ", maxsplit=1)[0]]
+    wanted = next(t for t in (float, int, str, tuple) if kind.startswith(t.__name__))
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise InputError(f"e2e: pipeline.{part}.{key} is {value!r}; it wants a {wanted.__name__}")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ class Speech:
 
 def needed_frames(labels: Sequence[int]) -> int:
     """The frames that CTC needs at least: one a token, and a blank between equal neighbours."""
-    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    return len(labels) + sum(a == b for a, b in itertools.pairwise(labels))
 
 
 def load_speech(
@@ -104,6 +105,7 @@ def make_batch(
     speech: Speech,
     chosen: Sequence[int],
     front: LogMel,
+    *,
     speeds: bool,
     settings: Augmentation | None,
     rng: np.random.Generator,

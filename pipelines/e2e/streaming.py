@@ -1,8 +1,9 @@
 """The network over live streams: state carried, all streams that are due in one forward pass.
 
-A hop is one chunk of `Window.chunk` frames of posteriors. Convolutions keep their last inputs, the forward LSTMs
-their state; the backward LSTMs run over the window. What comes out equals `ConvRecurrent.forward` with the same
-`Window`, and depends on no audio later than `look_ahead_s` after a frame's start.
+A hop is one chunk of `Window.chunk` frames of posteriors. Convolutions keep their last inputs, the
+forward LSTMs their state; the backward LSTMs run over the window. What comes out equals
+`ConvRecurrent.forward` with the same `Window`, and depends on no audio later than `look_ahead_s` after a
+frame's start.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class StreamingNetwork:
 
     @torch.inference_mode()
     def hop(self, feeds: list[Feed]) -> list[LogProbs]:
-        """One hop of all `feeds`, each of them due: natural logs of posteriors (0 to chunk, tokens) for each."""
+        """One hop of all `feeds`, each of them due: log posteriors (0 to chunk, tokens) for each."""
         slots = torch.tensor([f.slot for f in feeds], device=self._device)
         total = torch.tensor([self._frames(f) if f.ended else 1 << 40 for f in feeds], device=self._device)
         first = torch.tensor([f.hops * self._window.chunk for f in feeds], device=self._device)
@@ -135,7 +136,7 @@ class StreamingNetwork:
         """x (N, chunk + right, channels) from frame `start` (N,) on -> (N, chunk, tokens)."""
         chunk = self._window.chunk
         left = (total - start).clamp(0, x.shape[1])
-        for i, layer in enumerate(self._network.recurrent):
+        for i, layer in enumerate(self._network.layers):
             back = layer.backward_pass(x, left)
             begin = self._state(i, slots)
             own, (hidden, cell) = layer.ahead(x[:, :chunk], begin)

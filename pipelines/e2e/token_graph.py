@@ -1,8 +1,9 @@
 """CTC's token graph T o L o G: from a grammar over words to a graph over the frames' tokens.
 
-L spells words in characters with a space between words; T is CTC's mapping of frames to characters: runs of a
-token count once, blanks separate. As in Miao et al., "EESEN" (ASRU 2015), but T is not composed: each arc of the
-determinised L o G is expanded by itself, which also serves alphabets of thousands of characters.
+L spells words in characters with a space between words; T is CTC's mapping of frames to characters: runs
+of a token count once, blanks separate. As in Miao et al., "EESEN" (ASRU 2015), but T is not composed:
+each arc of the determinised L o G is expanded by itself, which also serves alphabets of thousands of
+characters.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class TokenGraph:
     words: WordTable
 
     def searchable(self, insertion: float, lm_weight: float) -> Any:
-        """For `pipelines.search`, with `insertion` (natural log) for each word; scores stay divided by the weight."""
+        """For `pipelines.search`, with `insertion` (natural log) for each word, all divided by the weight."""
         weight = self.arcs.weight - np.float32(insertion / lm_weight) * (self.arcs.olabel > 0)
         a = self.arcs
         return const_fst(
@@ -55,16 +56,16 @@ class TokenGraph:
         a = self.arcs
         np.savez(
             path,
-            source=a.source, ilabel=a.ilabel, olabel=a.olabel, weight=a.weight, target=a.target, final=a.final,
-            start=np.int64(a.start), words=np.array("\n".join(self.words.words)),
+            source=a.source, ilabel=a.ilabel, olabel=a.olabel, weight=a.weight, target=a.target,
+            final=a.final, start=np.int64(a.start), words=np.array("\n".join(self.words.words)),
         )  # fmt: skip
 
 
 def read_token_graph(path: Path) -> TokenGraph:
     try:
         with np.load(path, allow_pickle=False) as f:
-            arrays = (f[name] for name in ("source", "ilabel", "olabel", "weight", "target", "final"))
-            arcs = Arcs(*arrays, start=int(f["start"]))
+            source, ilabel, olabel, weight = f["source"], f["ilabel"], f["olabel"], f["weight"]
+            arcs = Arcs(source, ilabel, olabel, weight, f["target"], f["final"], int(f["start"]))
             return TokenGraph(arcs, WordTable(tuple(str(f["words"]).split("\n"))))
     except (OSError, KeyError, ValueError) as error:
         raise InputError("no token graph can be read here; train the model again", path) from error
@@ -123,7 +124,7 @@ def _without_marks(arcs: Arcs, first_mark: int) -> Arcs:
 def expand(spelled: Arcs) -> Arcs:
     """T composed with a graph over characters (input labels token id + 1, 0 for epsilon).
 
-    A state of the result is (token, state): the run of `token` under way, the blank at the start and after a blank.
+    A state of the result is (token, state): the run of `token` under way, blank at the start too.
     """
     spelled = spelled.by_source()
     keys = _reachable(spelled)  # (K,) token label * states + state, sorted
@@ -149,7 +150,7 @@ def expand(spelled: Arcs) -> Arcs:
 
 
 def _reachable(spelled: Arcs) -> Longs:
-    """All (token, state) that can come about: after each arc its own token, along epsilons any token's run."""
+    """All (token, state) that can come about: after an arc its own token, along epsilons any."""
     states = spelled.states
     blanks = (BLANK + 1) * states + np.arange(states, dtype=np.int64)
     moving = spelled.ilabel > 0

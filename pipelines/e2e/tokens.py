@@ -67,6 +67,6 @@ def read_tokens(path: Path) -> Tokens:
 
 
 def collapse(ids: Sequence[int]) -> list[int]:
-    """CTC's mapping of a path of frames to tokens: runs become one, then blanks go (Graves et al., ICML 2006)."""
+    """CTC's mapping of a path of frames to tokens: runs become one, blanks go (Graves et al., ICML 2006)."""
     runs = [i for n, i in enumerate(ids) if n == 0 or i != ids[n - 1]]
     return [i for i in runs if i != BLANK]

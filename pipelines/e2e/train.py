@@ -1,6 +1,7 @@
 """The training loop: so many steps, resumable after each checkpoint to the very same curve.
 
-Whatever is random in a step is drawn from generators seeded by (seed, step), so a checkpoint holds no generator.
+Whatever is random in a step is drawn from generators seeded by (seed, step): a checkpoint holds no
+generator.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Trainer:
         if not math.isfinite(value):
             raise DivergedError(
                 f"the loss is {value} at step {step.index} on {', '.join(batch.ids[:4])}"
-                f"{' and others' if len(batch.ids) > 4 else ''}; lower learning_rate, or check these utterances"
+                f"{' and others' if len(batch.ids) > 4 else ''}; lower learning_rate, or check them"
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -125,6 +126,7 @@ def fit(
     speech: Speech,
     front: LogMel,
     steps: list[Step],
+    *,
     checkpoint: Path,
     progress: Progress,
 ) -> dict[str, Tensor]:
@@ -136,7 +138,7 @@ def fit(
         rng = np.random.default_rng((s.seed, 1, step.index))
         augmentation = Augmentation() if step.epoch >= s.plain_epochs else None
         speeds = step.epoch >= s.flat_epochs
-        batch = make_batch(speech, step.examples, front, speeds, augmentation, rng)
+        batch = make_batch(speech, step.examples, front, speeds=speeds, settings=augmentation, rng=rng)
         with torch.random.fork_rng():
             torch.manual_seed(s.seed * 1_000_003 + step.index)
             trainer.step(batch, step, bool(rng.random() < s.windowed))

@@ -1,14 +1,16 @@
 """A convolutional-recurrent CTC network whose streaming form gives the very posteriors of its windowed form.
 
-Two strided convolutions (x4 in time), residual depthwise-separable blocks with one frame of look-ahead each, and
-layers of a forward and a backward LSTM. In a window the backward LSTM starts `right` frames after the chunk that
-it is wanted for, while the forward LSTM carries its state on: the latency-controlled bidirectional LSTM of Zhang et
-al., "Highway long short-term memory RNNs for distant speech recognition" (ICASSP 2016).
+Two strided convolutions (x4 in time), residual depthwise-separable blocks with one frame of look-ahead
+each, and layers of a forward and a backward LSTM. In a window the backward LSTM starts `right` frames
+after the chunk that it is wanted for, while the forward LSTM carries its state on: the latency-controlled
+bidirectional LSTM of Zhang et al., "Highway long short-term memory RNNs for distant speech recognition"
+(ICASSP 2016).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +49,7 @@ class Window:
 
 
 class Strided(nn.Module):
-    """Halves the frame rate; output j sees inputs 2j - 3 to 2j + 1, hence none that is later than its own two."""
+    """Halves the frame rate; output j sees inputs 2j - 3 to 2j + 1: none later than its own two."""
 
     left = _STRIDED_KERNEL - 2
 
@@ -59,7 +61,8 @@ class Strided(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x (B, left + 2T, inputs) -> (B, T, outputs)."""
         y = self.conv(x.transpose(1, 2)).transpose(1, 2)  # (B, T, outputs)
-        return F.silu(self.norm(y))
+        out: Tensor = F.silu(self.norm(y))
+        return out
 
 
 class Block(nn.Module):
@@ -79,7 +82,8 @@ class Block(nn.Module):
         y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)  # (B, T, channels)
         y = self.outer(F.glu(self.inner(F.silu(self.norm(y))), dim=-1))
         residual = x[:, self.left : x.shape[1] - self.right]
-        return residual + self.dropout(y)
+        out: Tensor = residual + self.dropout(y)
+        return out
 
 
 class Bidirectional(nn.Module):
@@ -91,14 +95,14 @@ class Bidirectional(nn.Module):
         self.back = nn.LSTM(inputs, hidden, batch_first=True)
 
     def backward_pass(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x (B, T, inputs) of which `lengths` (B,) frames count -> (B, T, hidden), from the last frame back."""
+        """x (B, T, inputs) of which `lengths` (B,) frames count -> (B, T, hidden), last frame first."""
         order = reversal(lengths, x.shape[1])  # (B, T)
         y = self.back(_pick(x, order))[0]
         return _pick(y, order)
 
 
 def reversal(lengths: Tensor, frames: int) -> Tensor:
-    """(B, frames): indices that reverse the first `lengths` frames of each row and leave the rest in place."""
+    """(B, frames): indices that reverse the first `lengths` frames of each row and leave the rest."""
     t = torch.arange(frames, device=lengths.device)[None]
     n = lengths[:, None]
     return torch.where(t < n, n - 1 - t, t)
@@ -125,10 +129,14 @@ class ConvRecurrent(nn.Module):
         self.blocks = nn.ModuleList(
             [Block(shape.channels, shape.kernel, shape.dropout) for _ in range(shape.blocks)]
         )
-        inputs = [shape.channels] + [2 * shape.hidden]
+        inputs = [shape.channels, 2 * shape.hidden]
         self.recurrent = nn.ModuleList([Bidirectional(n, shape.hidden) for n in inputs])
         self.dropout = nn.Dropout(2 * shape.dropout)
         self.output = nn.Linear(2 * shape.hidden, shape.tokens)
+
+    @property
+    def layers(self) -> list[Bidirectional]:
+        return cast("list[Bidirectional]", list(self.recurrent))
 
     def forward(self, features: Tensor, lengths: Tensor, window: Window | None = None) -> Tensor:
         """features (B, F, mels), of which `lengths` (B,) frames count -> (B, F // 4, tokens).
@@ -153,26 +161,26 @@ class ConvRecurrent(nn.Module):
         return x
 
     def _whole(self, x: Tensor, lengths: Tensor) -> Tensor:
-        for i, layer in enumerate(self.recurrent):
+        for i, layer in enumerate(self.layers):
             x = self.dropout(x) if i else x
             x = torch.cat([layer.ahead(x)[0], layer.backward_pass(x, lengths)], -1)  # (B, T, 2H)
         return x
 
     def _windowed(self, x: Tensor, lengths: Tensor, window: Window) -> Tensor:
-        """What a stream gives, for all windows at once: between layers, backward outputs belong to a window."""
+        """What a stream gives, all windows at once; between layers, backward outputs belong to a window."""
         batch, frames = x.shape[:2]
         count = -(-frames // window.chunk)
         starts = torch.arange(count, device=x.device) * window.chunk
         left = (lengths[:, None] - starts[None]).clamp(0, window.chunk + window.right).flatten()  # (B * W,)
         own = x  # what the forward LSTM reads: the chunks joined
         wide = _windows(x, window, count)  # (B * W, chunk + right, D)
-        for i, layer in enumerate(self.recurrent):
+        for i, layer in enumerate(self.layers):
             if i:
                 own, wide = self.dropout(own), self.dropout(wide)
             ahead = layer.ahead(own)[0]  # (B, T, H)
             back = layer.backward_pass(wide, left)  # (B * W, chunk + right, H)
             mine = back[:, : window.chunk].reshape(batch, count * window.chunk, -1)[:, :frames]
-            if i + 1 < len(self.recurrent):
+            if i + 1 < len(self.layers):
                 wide = torch.cat([_windows(ahead, window, count), back], -1)
             own = torch.cat([ahead, mine], -1)
         return own
@@ -184,7 +192,7 @@ def keep(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def keep_between(x: Tensor, first: Tensor, lengths: Tensor) -> Tensor:
-    """x (B, T, D), whose row 0 is frame `first` (B,), with zeros before frame 0 and from `lengths` (B,) on."""
+    """x (B, T, D), whose row 0 is frame `first` (B,), zero before frame 0 and from `lengths` (B,) on."""
     t = torch.arange(x.shape[1], device=x.device)[None, :, None] + first[:, None, None]
     return x * ((t >= 0) & (t < lengths[:, None, None]))
 
