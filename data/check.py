@@ -9,11 +9,11 @@ from itertools import combinations
 from pathlib import Path
 
 from data.card import CARDS, Card, read_card
-from data.corpus import Corpus, find_card, find_folder, known_corpora
+from data.corpus import Corpus, Notify, find_card, find_folder, known_corpora
 from data.errors import InputError
 from data.layouts.shape import Skipped, numbered_lines
 from data.types import Utterance
-from data.verify import Notify, decoded_durations
+from data.verify import decoded_durations
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,9 @@ def list_corpora(root: Path | None = None, cache: Path | None = None) -> tuple[C
 
 def describe(name: str, root: Path | None = None, cache: Path | None = None) -> CorpusEntry:
     """The card of one corpus, by name or by a card's path, and where it lies."""
-    if name.endswith(".toml"):
-        card = read_card(Path(name))
-        return CorpusEntry(card, _present(card, root or Path(name).parent, cache))
+    beside = Path(name).parent if name.endswith(".toml") else None
     card = find_card(name)
-    return CorpusEntry(card, _present(card, root, cache))
+    return CorpusEntry(card, _present(card, root or beside, cache))
 
 
 def check(corpus: Corpus, progress: Notify = lambda *_: None) -> CorpusReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from data.card import CARDS, Card, read_card
@@ -12,8 +13,12 @@ from data.errors import InputError, did_you_mean
 from data.layouts import Reading, layout, recognise
 from data.text import normaliser
 
+Notify = Callable[..., None]
+"""A progress callback, as `pipelines.protocol.Progress`: (done, total, note)."""
+
 __all__ = [
     "Corpus",
+    "Notify",
     "bare_card",
     "default_cache",
     "find_card",
@@ -35,42 +40,45 @@ def default_cache() -> Path:
 
 
 def find_card(name: str) -> Card:
-    """The card of that name; `InputError` with the nearest name for an unknown one."""
+    """The card of that name, or in that file (``*.toml``); `InputError` for an unknown one."""
+    if name.endswith(".toml"):
+        return read_card(Path(name))
     if name not in known_corpora():
-        hint = did_you_mean(name, known_corpora())
-        raise InputError(
-            f"unknown corpus '{name}'{hint} (known: {', '.join(known_corpora())}; or give a folder)"
-        )
+        raise _unknown(name)
     return read_card(CARDS / f"{name}.toml")
 
 
-def open_corpus(name_or_path: str | Path, root: Path | None = None, cache: Path | None = None) -> Corpus:
+def open_corpus(
+    name_or_path: str | Path,
+    root: Path | None = None,
+    cache: Path | None = None,
+    progress: Notify = lambda *_: None,
+) -> Corpus:
     """A corpus, read and cleaned, by a card's name, a card's path, or a folder of a known shape.
 
-    A card's folder is looked for under `root`, then $ASRBENCH_CORPORA, then `cache` (the downloads).
+    A card's folder is looked for under `root`, then beside a card of one's own, then in $ASRBENCH_CORPORA,
+    then in `cache` (the downloads). `progress` hears of an embedded corpus being generated.
     Raises `InputError` that says what to do where there is none.
     """
     text = str(name_or_path)
     path = Path(text)
-    if text.endswith(".toml"):
-        card = read_card(path)
-        return read_corpus(card, find_folder(card, root, cache, beside=path.parent))
-    if text in known_corpora():
+    if text.endswith(".toml") or text in known_corpora():
         card = find_card(text)
-        return read_corpus(card, find_folder(card, root, cache))
+        beside = path.parent if text.endswith(".toml") else None
+        folder = _generated(cache, progress) if card.embedded else find_folder(card, root, cache, beside)
+        return read_corpus(card, folder)
     if path.is_dir():
         return read_corpus(bare_card(path.resolve()), path.resolve())
     if "/" in text:
         raise InputError("no such folder", path)
-    raise InputError(str(_unknown(text)))
+    raise _unknown(text)
 
 
 def _unknown(name: str) -> InputError:
-    try:
-        find_card(name)
-    except InputError as error:
-        return error
-    return InputError(f"unknown corpus '{name}'")
+    hint = did_you_mean(name, known_corpora())
+    return InputError(
+        f"unknown corpus '{name}'{hint} (known: {', '.join(known_corpora())}; or give a folder)"
+    )
 
 
 def read_corpus(card: Card, folder: Path) -> Corpus:
@@ -97,13 +105,8 @@ def bare_card(folder: Path, language: str = "en", sample_rate: int = 16_000) -> 
 
 
 def find_folder(card: Card, root: Path | None, cache: Path | None, beside: Path | None = None) -> Path:
-    """Where the corpus of a card lies; `beside` is the folder of a card of one's own.
-
-    The embedded one is generated where it is missing.
-    """
+    """Where the corpus of a card lies; `beside` is the folder of a card of one's own."""
     downloads = cache or default_cache()
-    if card.embedded:
-        return _generated(downloads)
     environment = os.environ.get("ASRBENCH_CORPORA")
     roots = [path for path in (root, beside, Path(environment) if environment else None) if path is not None]
     for candidate in [path / card.folder for path in roots] + [downloads / card.name]:
@@ -116,10 +119,10 @@ def find_folder(card: Card, root: Path | None, cache: Path | None, beside: Path 
     )
 
 
-def _generated(cache: Path) -> Path:
+def _generated(cache: Path | None, progress: Notify) -> Path:
     from data.synth import ensure_quick
 
-    return Path(ensure_quick(cache, lambda done, total, note="": None))
+    return ensure_quick(cache or default_cache(), progress)
 
 
 def _joined(readings: list[Reading]) -> Reading:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from data.audio import read_audio
 from data.collection import Corpus
+from data.corpus import Notify
 from data.errors import InputError
 from data.layouts.shape import Skipped
 from data.types import Seconds, Utterance
-
-Notify = Callable[..., None]
-"""A progress callback, as `pipelines.protocol.Progress`: (done, total, note)."""
 
 _State = tuple[str, int, int]  # path, size in bytes, time of change in ns
 
