@@ -131,7 +131,7 @@ def _transfer(url: str, part: Path, progress: Progress) -> None:
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else 0
         with part.open("ab" if resumed else "wb") as file:
-            while block := response.read(_BLOCK):
+            while block := response.read1(_BLOCK):  # what has arrived, so that little is lost
                 file.write(block)
                 done += len(block)
                 progress(done, total, f"downloading {part.stem}")

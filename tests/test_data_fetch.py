@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import signal
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +34,7 @@ class Server:
     ranges: bool = True
     asked: list[str | None] = field(default_factory=list)
     url: str = ""
+    stalled: threading.Event | None = None  # where set: after a cut, silence until it is set
 
 
 @pytest.fixture
@@ -57,6 +62,9 @@ def server() -> Iterator[Server]:
             self.end_headers()
             end = start + state.cut_after.pop(0) if state.cut_after else len(body)
             self.wfile.write(body[start:end])
+            if end < len(body) and state.stalled is not None:
+                self.wfile.flush()
+                state.stalled.wait()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -211,3 +219,58 @@ def test_a_full_disk(server: Server, tmp_path: Path) -> None:
     part.symlink_to("/dev/full")
     with pytest.raises(InputError, match="No space left on device"):
         fetch(card(server, "/a.tar.gz"), tmp_path, Watch())
+
+
+CARD = """\
+name = "toy"
+title = "Toy"
+languages = ["en"]
+licence = "CC0-1.0"
+layout = "pairs"
+sample_rate = 16000
+splits = {{test = "."}}
+source = [{{url = "{url}/a.tar.gz", sha256 = "{sha256}"}}]
+"""
+
+
+def get(path: Path, cache: Path) -> subprocess.Popen[str]:
+    """`asrbench corpus get` as a process."""
+    command = [
+        sys.executable,
+        "-c",
+        "from bench.cli import main; main()",
+        "corpus",
+        "get",
+        str(path),
+        "--into",
+        str(cache),
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_killed_download_goes_on(server: Server, tmp_path: Path) -> None:
+    body = archive("Top/a.wav")
+    digest = hashlib.sha256(body).hexdigest()
+    server.files, server.cut_after, server.stalled = {"/a.tar.gz": body}, [10_000], threading.Event()
+    path = write_text(tmp_path / "toy.toml", CARD.format(url=server.url, sha256=digest))
+    part = tmp_path / "cache" / "downloads" / "toy" / "a.tar.gz.part"
+    first = get(path, tmp_path / "cache")
+    while first.poll() is None and not (part.is_file() and part.stat().st_size == 10_000):
+        time.sleep(0.02)
+    first.kill()
+    assert first.wait() == -signal.SIGKILL, first.stderr and first.stderr.read()
+    server.stalled.set()
+    second = get(path, tmp_path / "cache")
+    out, err = second.communicate()
+    assert second.returncode == 0, err
+    assert digest in out and server.asked == [None, "bytes=10000-"]
+    assert (tmp_path / "cache" / "toy" / "a.wav").is_file()
+
+
+def test_a_wrong_checksum_ends_with_two_and_one_line(server: Server, tmp_path: Path) -> None:
+    server.files = {"/a.tar.gz": archive("Top/a.wav")}
+    path = write_text(tmp_path / "toy.toml", CARD.format(url=server.url, sha256="0" * 64))
+    process = get(path, tmp_path / "cache")
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert [line for line in err.splitlines() if "wrong checksum" in line] and "Traceback" not in err
