@@ -134,7 +134,8 @@ def _condition_line(figures: Figures, group: Group, pair: tuple[str, ...], condi
         both = "; ".join(f"{name} {figure(value)}" for name, value in zip(pair, values, strict=True))
         return ConditionLine(condition, outcome, chip, both)
     if not winner:
-        return ConditionLine(condition, outcome, chip, tie(comparison))
+        said = tie(comparison)
+        return ConditionLine(condition, outcome, chip, said[0].upper() + said[1:])
     difference, low, high = towards(comparison, winner)
     text = (
         f"{number(abs(difference), '%', high - low)} % absolute fewer {errors_word(metric)} "

@@ -10,6 +10,7 @@ from report_fixture import REAL, RUN, make_summary, small_summary
 from reports.figures import Figures, Group
 from reports.verdict import Verdict, verdict
 from reports.wording import number, span, with_unit
+from results.records import Cell, RunRecord
 from results.values import Comparison, Summary, Value
 
 A, B = "hybrid-x", "e2e-y"
@@ -162,3 +163,32 @@ def test_one_pipeline_alone() -> None:
 ])  # fmt: skip
 def test_digits(shown: str, wanted: str) -> None:
     assert shown == wanted
+
+
+def test_an_open_interval_still_separates() -> None:
+    """A bracket without an upper end (no number was seen to fail) lies above one that ends below it."""
+    found = judged(
+        *BOTH, value(A, "streams_per_core", 512, 512, None), value(B, "streams_per_core", 20, 20, 22)
+    )
+    tile = next(tile for tile in found.tiles if tile.label == "Streams per core")
+    assert (tile.outcome, tile.sides[0].interval) == ("hybrid", "≥ 512")
+    both_open = (value(A, "streams_per_core", 512, 512, None), value(B, "streams_per_core", 20, 20, None))
+    assert next(t for t in judged(*BOTH, *both_open).tiles if t.label == "Streams per core").chip == "tie"
+
+
+def test_the_test_is_named_once() -> None:
+    long = replace(
+        compared(-4.0, "a"), test="MAPSSWE, Holm-adjusted; interval by paired bootstrap over speakers"
+    )
+    assert "; MAPSSWE p = 0.010, Holm-adjusted)" in judged(*BOTH, comparisons=(long,)).lead
+
+
+def test_devices_are_not_compared_in_speed() -> None:
+    cells = tuple(
+        Cell(pipeline, "c", "test", "clean", "offline", facts={"device": device})
+        for pipeline, device in ((A, "cpu"), (B, "cuda:0"))
+    )
+    record = RunRecord("r1", "x", "2026-11-21T00:00:00Z", {}, {}, {}, {}, {}, {}, {}, cells)
+    speeds = (value(A, "rtfx", 20, 19, 21), value(B, "rtfx", 400, 390, 410))
+    found = verdict(Figures(Summary((record,), (*BOTH, *speeds))), Group("r1", "c", "test"))
+    assert next(tile for tile in found.tiles if "RTFx" in tile.label).chip == "not comparable"
