@@ -72,7 +72,7 @@ def _fault(utterance: Utterance, normalise: Callable[[str], str]) -> str | None:
         return f"its reference is empty after normalisation ({utterance.text!r})"
     try:
         size = utterance.source.stat().st_size
-    except OSError:
+    except (OSError, ValueError):
         return f"no such audio file: {utterance.source}"
     return None if size else f"empty audio file: {utterance.source}"
 

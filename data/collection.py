@@ -125,4 +125,6 @@ class Corpus:
 
 
 def _seed(*parts: str) -> int:
-    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big")
+    return int.from_bytes(
+        hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:8], "big"
+    )

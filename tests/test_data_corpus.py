@@ -193,6 +193,9 @@ def test_real_corpora(name: str, counts: dict[str, int]) -> None:
     if name == "an4":
         words = [corpus.normalise(u.text).split() for u in corpus.split("test")]
         assert sum(map(len, words)) == 773
+        assert corpus.dictionary is not None
+        entries = [line.split()[0].split("(")[0] for line in corpus.dictionary.read_text().splitlines()]
+        assert [corpus.normalise(entry) for entry in entries] == [entry.lower() for entry in entries]
 
 
 def test_skipped_is_a_pair() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 from corpus_fixtures import write_an4, write_audio, write_text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from data.audio import read_audio
+from data.clean import clean
 from data.errors import InputError
 from data.layouts import LAYOUTS, Reading, layout, recognise
 
@@ -191,3 +195,51 @@ def test_text_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
 def test_unknown_layout() -> None:
     with pytest.raises(InputError, match="did you mean 'kaldi'"):
         layout("kalid")
+
+
+SCRAPS = st.sampled_from(
+    ["u1", " ", "\t", "|", "(", ")", "<s>", "{", '"audio":', '"x"', "1e999", "\x00", "a" * 300, "../", "ü"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["audio", "audio_filepath", "text", "duration", "offset", "speaker", "id"]), inner
+    ),
+)
+
+
+def survives(name: str, folder: Path, part: str) -> None:
+    """Reading and cleaning come to an end, if need be with an `InputError`."""
+    with contextlib.suppress(InputError):
+        clean({"test": layout(name).read(folder, part)}, str.strip, None)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.lists(st.lists(SCRAPS, max_size=6).map("".join), max_size=4))
+def test_no_text_breaks_a_reader(tmp_path: Path, lines: list[str]) -> None:
+    for name in (
+        "wav.scp",
+        "text",
+        "segments",
+        "x.jsonl",
+        "etc/x.fileids",
+        "etc/x.transcription",
+        "1/x.trans.txt",
+    ):
+        write_text(tmp_path / name, *lines)
+    write_text(tmp_path / "x.tsv", "client_id\tpath\tsentence", *lines)
+    for name, part in (
+        ("kaldi", "."),
+        ("manifest", "x.jsonl"),
+        ("an4", "x"),
+        ("librispeech", "."),
+        ("commonvoice", "x"),
+    ):
+        survives(name, tmp_path, part)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(st.lists(JSON, max_size=4))
+def test_no_json_breaks_the_manifest(tmp_path: Path, rows: list[object]) -> None:
+    write_text(tmp_path / "x.jsonl", *(json.dumps(row) for row in rows))
+    survives("manifest", tmp_path, "x.jsonl")

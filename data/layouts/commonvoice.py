@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.audio import AUDIO_SUFFIXES
 from data.errors import InputError
-from data.layouts.shape import Layout, Reading, Skipped, find_audio, numbered_lines
+from data.layouts.shape import Layout, Reading, Skipped, find_audio, is_file, numbered_lines
 from data.types import Utterance
 
 _COLUMNS = ("client_id", "path", "sentence")
@@ -39,7 +39,7 @@ def read(folder: Path, part: str) -> Reading:
 def _clip(clips: Path, name: str) -> Path:
     """The clip as named, or as re-encoded under another suffix; older releases leave the suffix out."""
     named = clips / name
-    if named.is_file():
+    if is_file(named):
         return named
     stem = named.with_suffix("") if named.suffix in AUDIO_SUFFIXES else named
     return find_audio(stem, (".mp3", *AUDIO_SUFFIXES)) or named

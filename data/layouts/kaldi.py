@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.layouts.shape import Layout, Reading, Skipped, by_split, keyed_lines
+from data.layouts.shape import Layout, Reading, Skipped, by_split, is_file, keyed_lines
 from data.types import Seconds, Utterance
 
 
@@ -79,7 +79,7 @@ def _optional(path: Path) -> list[tuple[int, str, str]]:
 def _locate(folder: Path, directory: Path, entry: str) -> Path:
     """Kaldi reads relative paths from where its recipe runs: most often the folder above data/."""
     bases = (directory, folder, folder.parent)
-    return next((base / entry for base in bases if (base / entry).is_file()), directory / entry)
+    return next((base / entry for base in bases if is_file(base / entry)), directory / entry)
 
 
 def recognise(folder: Path) -> Mapping[str, tuple[str, ...]] | None:

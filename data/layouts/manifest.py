@@ -6,7 +6,6 @@ audio | audio_filepath, text, and optionally id, speaker, duration, offset | sta
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from data.types import Utterance
 
 _AUDIO = ("audio", "audio_filepath")
 _START = ("offset", "start")
+_LONGEST = 1e9  # seconds
 _Row = Mapping[str, Any]
 
 
@@ -60,7 +60,7 @@ def _parsed(line: str) -> tuple[_Row | None, str]:
     for key in ("duration", *_START):
         value = row.get(key)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (number and math.isfinite(value) and value >= 0):
+        if value is not None and not (number and 0 <= value < _LONGEST):
             return None, f"'{key}' has to be a number of seconds"
     return row, ""
 
@@ -69,7 +69,7 @@ def _utterance(base: Path, row: _Row, segmented: bool) -> Utterance:
     """`duration` counts only where it selects a segment: otherwise it is a rounded note on the whole file."""
     audio = str(_first(row, _AUDIO))
     start = float(_first(row, _START) or 0.0)
-    name = str(Path(audio).with_suffix("")) + (f"-{round(start * 1000)}" if segmented else "")
+    name = audio.removesuffix(Path(audio).suffix) + (f"-{round(start * 1000)}" if segmented else "")
     speaker = row.get("speaker")
     duration = row.get("duration")
     return Utterance(

@@ -60,10 +60,18 @@ def keyed_lines(path: Path) -> Iterator[tuple[int, str, str]]:
         yield number, key, rest.strip()
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that the file system cannot even hold is no file."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def find_audio(stem: Path, suffixes: tuple[str, ...]) -> Path | None:
     """The first file that is `stem` with one of the suffixes appended."""
-    candidates = (stem.with_name(stem.name + suffix) for suffix in suffixes)
-    return next((path for path in candidates if path.is_file()), None)
+    candidates = (stem.parent / (stem.name + suffix) for suffix in suffixes)
+    return next((path for path in candidates if is_file(path)), None)
 
 
 def split_of(part: str) -> str:
