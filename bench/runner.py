@@ -222,10 +222,17 @@ def corpus_facts(experiment: Experiment, name: str, corpus: Corpus) -> dict[str,
 
 
 def open_folder(root: Path, header: RunRecord, new: bool) -> tuple[RunFolder, int]:
-    """The latest unfinished run of the same experiment and code, or a new one; its lock's descriptor."""
+    """The latest unfinished run of the same experiment, or a new one, and the descriptor of its lock.
+
+    A run that goes on under another commit names both.
+    """
     candidates: Sequence[RunFolder] = [] if new else stored_runs(root)[::-1]
     for folder in candidates:
         if not folder.finished and _same(folder, header) and (lock := _lock(folder)) is not None:
+            stored = folder.header()
+            if stored.code != header.code:
+                earlier = stored.code.get("begun_at", stored.code.get("commit", ""))
+                folder.write_header(replace(stored, code={**header.code, "begun_at": earlier}))
             return folder, lock
     folder = RunFolder.create(root, header)
     lock = _lock(folder)
@@ -240,7 +247,7 @@ def _same(folder: RunFolder, header: RunRecord) -> bool:
     except InputError:
         return False
     mine, theirs = (
-        (record.config, record.code.get("commit"), [facts["hash"] for facts in record.corpora.values()])
+        (record.config, record.versions, [facts["hash"] for facts in record.corpora.values()])
         for record in (header, stored)
     )
     return mine == theirs

@@ -63,7 +63,7 @@ def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -
     with _locked(model_dir, progress) as lock:
         if not (model_dir / _MARKER).exists():
             request = _request(spec, card, model_dir)
-            facts = {**_ask(request, progress, lock), **_facts(corpus, model_dir)}
+            facts = {**_ask(request, progress, lock), **_facts(model_dir)}
             write_whole(model_dir / _MARKER, json.dumps(facts, indent=1).encode())
     return Trained(model_dir, json.loads((model_dir / _MARKER).read_bytes()))
 
@@ -102,9 +102,8 @@ def _request(spec: PipelineSpec, card: str, model_dir: Path) -> dict[str, Any]:
     }
 
 
-def _facts(corpus: Corpus, model_dir: Path) -> dict[str, float | str]:
+def _facts(model_dir: Path) -> dict[str, float | str]:
     return {
-        "audio_hours": sum(corpus.audio(utterance).seconds for utterance in corpus.train) / 3600,
         "machine": hardware.cpu_model(),
         "model_hash": model_hash(model_dir),
         "model_dir": model_dir.name,

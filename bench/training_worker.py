@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import clock
-from data.corpus import open_corpus
+from data.corpus import default_cache, open_corpus
 from data.errors import InputError
+from data.verify import verified
 from pipelines.registry import MissingPackage, load_class
 
 
@@ -39,7 +40,7 @@ def _done(request: dict[str, Any], answers: Any) -> dict[str, Any]:
     pipeline = load_class(request["use"])
     if request["command"] == "probe":
         return {"trainable": bool(pipeline.capabilities.trainable)}
-    corpus = open_corpus(request["corpus"])
+    corpus = verified(open_corpus(request["corpus"]), cache=default_cache())
     begun = clock.now()
     last = [begun - 1.0]
 
@@ -50,10 +51,12 @@ def _done(request: dict[str, Any], answers: Any) -> dict[str, Any]:
 
     pipeline.train(corpus, request["train"], Path(request["model_dir"]), progress)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds = clock.now() - begun
     return {
-        "seconds": clock.now() - begun,
+        "seconds": seconds,
         "cpu_seconds": sum(usage.ru_utime + usage.ru_stime for usage in used),
         "peak_memory_bytes": max(usage.ru_maxrss for usage in used) * _MAXRSS_UNIT,
+        "audio_hours": sum(corpus.audio(utterance).seconds for utterance in corpus.train) / 3600,
     }
 
 

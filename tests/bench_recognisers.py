@@ -1,0 +1,61 @@
+"""Recognisers for the tests of runs, loaded as ``"bench_recognisers:Class"``."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from data.types import Transcript
+from pipelines.null import NullPipeline
+from pipelines.protocol import Capabilities
+
+
+class HtmlPipeline(NullPipeline):
+    """Hears markup."""
+
+    def transcribe(self, batch):
+        return [Transcript("<script>alert(1)</script> hello") for _ in batch]
+
+
+class SlowPipeline(NullPipeline):
+    """Takes its time: a fifth of a second an utterance."""
+
+    def transcribe(self, batch):
+        time.sleep(0.2 * len(batch))
+        return [Transcript("hello") for _ in batch]
+
+
+class BrokenPipeline(NullPipeline):
+    """Cannot transcribe."""
+
+    def transcribe(self, batch):
+        raise RuntimeError("no ears\nat all")
+
+
+class LearningPipeline(NullPipeline):
+    """Learns in steps that it keeps, notes every one, and says what it learnt."""
+
+    capabilities = Capabilities(streaming=True, trainable=True)
+
+    @classmethod
+    def train(cls, corpus, config, model_dir, progress):
+        steps = int(config.get("steps", 3))
+        log = Path(model_dir) / "log.txt"
+        while (done := len(log.read_text().splitlines()) if log.exists() else 0) < steps:
+            time.sleep(float(config.get("pause", 0.0)))
+            with log.open("a") as file:
+                file.write(f"{done} by {os.getpid()}\n")
+            progress(done + 1, steps, "learning")
+        if config.get("fail"):
+            raise RuntimeError("cannot learn")
+        (Path(model_dir) / "words.txt").write_text(" ".join(sorted({u.speaker or "" for u in corpus.train})))
+
+    @classmethod
+    def load(cls, model_dir, config):
+        made = cls()
+        made.words = (Path(model_dir) / "words.txt").read_text()
+        return made
+
+    def transcribe(self, batch):
+        return [Transcript(self.words) for _ in batch]

@@ -1,0 +1,112 @@
+"""Experiments: what is wrong in one is said with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.cells import blocks
+from bench.cost import cost_per_audio_hour, read_prices
+from bench.experiment import known_experiments, read_experiment
+from data.errors import InputError
+
+GOOD = """name = "x"
+[[corpus]]
+name = "quick"
+conditions = ["clean", "noisy"]
+[[pipeline]]
+name = "a"
+use = "null"
+[[pipeline]]
+name = "b"
+use = "null"
+corpora = ["quick"]
+[[scenario]]
+kind = "offline"
+repeats = 5
+[[scenario]]
+kind = "capacity"
+conditions = ["clean"]
+pipelines = ["a"]
+trial_seconds = 5
+[scenario.slo]
+finalisation_p99_ms = 300
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "e.toml"
+    path.write_text(text)
+    return path
+
+
+def test_cells_and_options(tmp_path: Path) -> None:
+    experiment = read_experiment(written(tmp_path, GOOD))
+    keys = [[task.cell.key for task in block.tasks] for block in blocks(experiment)]
+    assert keys == [
+        ["quick/test/clean/a/offline", "quick/test/clean/b/offline"],
+        ["quick/test/noisy/a/offline", "quick/test/noisy/b/offline"],
+        ["quick/test/clean/a/capacity"],
+    ]
+    options = experiment.scenarios[1].measured_with(7)
+    assert (options.trial_seconds, options.seed, options.slo.finalisation_p99_ms) == (5, 7, 300)
+
+
+@pytest.mark.parametrize("name", known_experiments())
+def test_what_comes_along_can_be_read(name: str) -> None:
+    experiment = read_experiment(name)
+    assert blocks(experiment)
+    read_prices(experiment.prices)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("repeats = 5", "repeets = 5", 14, "unknown key 'repeets'; did you mean 'repeats'"),
+        ("repeats = 5", "repeats = 0", 14, "at least 1"),
+        ("repeats = 5", 'repeats = "5"', 14, "a whole number"),
+        ('kind = "offline"', 'kind = "ofline"', 13, "did you mean 'offline'"),
+        ('pipelines = ["a"]', 'pipelines = ["z"]', 18, "names 'z'"),
+        ('corpora = ["quick"]', 'corpora = ["quik"]', 11, "did you mean 'quick'"),
+        ('name = "b"', 'name = "a"', 6, "two [[pipeline]] are called 'a'"),
+        ("finalisation_p99_ms", "finalization_p99_ms", 21, "did you mean 'finalisation_p99_ms'"),
+        ("trial_seconds = 5", "trial_seconds = -5", 19, "negative"),
+        ("[[corpus]]", "[[corpse]]", 2, "unknown key 'corpse'"),
+    ],
+)
+def test_mistakes_are_placed(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
+    path = written(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        read_experiment(path)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "name = ", 'name = "x"\n[[corpus]]\nname = "quick"', "corpus = 3"])
+def test_what_is_no_experiment_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError):
+        read_experiment(written(tmp_path, text))
+
+
+def test_the_same_cell_twice_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD + '[[scenario]]\nkind = "offline"\n')
+    with pytest.raises(InputError, match="two scenarios ask for quick/test/clean/a/offline"):
+        blocks(read_experiment(path))
+
+
+def test_cost_by_hand() -> None:
+    # 0.06 an hour; 40 streams at 75 % utilisation are 30 audio hours an hour: 0.002
+    assert cost_per_audio_hour(0.06, 40, 0.75) == pytest.approx(0.002)
+
+
+def test_prices_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text('as_of = "2026-11-01"\ncurrency = "EUR"\ncore_hour = 0\ngpu_hour = 1\nutilisation = 1\n')
+    with pytest.raises(InputError, match="above 0"):
+        read_prices(str(path))
+    path.write_text("core_our = 1\n")
+    with pytest.raises(InputError, match="did you mean 'core_hour'"):
+        read_prices(str(path))
+    with pytest.raises(InputError, match="no price card"):
+        read_prices("prices-1999")

@@ -1,0 +1,94 @@
+"""Models: trained once, kept under what they depend on, gone on with after a kill."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from bench_fixture import asrbench, experiment, make_corpus, start
+
+from results.store import load_run
+
+OFFLINE = '[[scenario]]\nkind = "offline"\nwarm_up = 0'
+LEARNER = "bench_recognisers:LearningPipeline"
+
+
+def logs(folder: Path) -> list[list[str]]:
+    return [path.read_text().splitlines() for path in (folder / "runs" / "models").glob("*/log.txt")]
+
+
+def train_table(folder: Path, table: str, names: tuple[str, ...] = ("a", "b")) -> Path:
+    """An experiment in which every pipeline is trained with the same table."""
+    path = experiment(folder, {}, OFFLINE)
+    pipelines = [
+        f'[[pipeline]]\nname = "{name}"\nuse = "{LEARNER}"\n[pipeline.train]\n{table}' for name in names
+    ]
+    path.write_text("\n".join([path.read_text(), *pipelines]))
+    return path
+
+
+def test_one_training_for_all_that_share_it(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = train_table(tmp_path, "steps = 2")
+    assert asrbench(tmp_path, "run", str(path))[0] == 0
+    assert [len(log) for log in logs(tmp_path)] == [2]
+    record = load_run("latest", tmp_path / "runs")
+    facts = [cell.training for cell in record.cells]
+    assert facts[0] == facts[1]
+    assert float(facts[0]["seconds"]) >= 0
+    assert float(facts[0]["audio_hours"]) == pytest.approx(4 * 0.3 / 3600)
+    assert facts[0]["model_hash"]
+    assert asrbench(tmp_path, "run", str(path), "--new")[0] == 0
+    assert [len(log) for log in logs(tmp_path)] == [2]
+
+
+def test_other_settings_or_other_speech_are_another_model(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path)
+    asrbench(tmp_path, "train", str(train_table(tmp_path, "steps = 1")))
+    asrbench(tmp_path, "train", str(train_table(tmp_path, "steps = 2")))
+    assert len(logs(tmp_path)) == 2
+    manifest = corpus / "train.jsonl"
+    manifest.write_text(manifest.read_text().replace("again", "anew"))
+    asrbench(tmp_path, "train", str(train_table(tmp_path, "steps = 2")))
+    assert len(logs(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_training_goes_on(tmp_path: Path, ending: signal.Signals) -> None:
+    make_corpus(tmp_path)
+    path = train_table(tmp_path, "steps = 12\npause = 0.1", ("a",))
+    process = start(tmp_path, "train", str(path))
+    for _ in range(600):
+        if logs(tmp_path) and len(logs(tmp_path)[0]) >= 3:
+            break
+        time.sleep(0.05)
+    process.send_signal(ending)
+    process.communicate(timeout=60)
+    assert asrbench(tmp_path, "train", str(path))[0] == 0
+    (log,) = logs(tmp_path)
+    assert [line.split()[0] for line in log] == [str(step) for step in range(12)]
+    assert len({line.split()[-1] for line in log}) == 2
+
+
+def test_two_processes_never_train_the_same(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = train_table(tmp_path, "steps = 6\npause = 0.1", ("a",))
+    both = [start(tmp_path, "train", str(path)) for _ in range(2)]
+    for process in both:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in both] == [0, 0]
+    (log,) = logs(tmp_path)
+    assert len(log) == 6
+    assert len({line.split()[-1] for line in log}) == 1
+
+
+def test_a_training_that_fails_costs_its_own_cells_alone(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = train_table(tmp_path, "fail = true", ("a",))
+    path.write_text(path.read_text() + '\n[[pipeline]]\nname = "null"\nuse = "null"\n')
+    code, out, err = asrbench(tmp_path, "run", str(path))
+    assert code == 0
+    assert "1 failed, 1 ok" in out
+    assert "cannot learn" in err
