@@ -41,8 +41,8 @@ class Path:
     """The best path: output labels, the frame at which each came out, and each frame's input label.
 
     `words` and `starts` are of one length; word i spans the frames [starts[i], starts[i + 1]), the last one
-    up to the end. `labels` has shape (frames,). `cost` is the negated log score; `final` tells whether a final
-    state of the graph was reached (if not, the best partial path is given).
+    up to the end. `labels` has shape (frames,). `cost` is the negated log score; `final` tells whether a
+    final state of the graph was reached (if not, the best partial path is given).
     """
 
     words: tuple[int, ...]

@@ -1,0 +1,157 @@
+"""From a corpus to what the training learns from: features, words, pronunciations, language models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import InputError
+from data.types import Utterance
+from pipelines.features import Features, FeatureSettings, raw_features
+from pipelines.grammar import clean_arpa
+from pipelines.hybrid.align import Pronunciations
+from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
+from pipelines.ngram import END, UNKNOWN, estimate, write_arpa
+from pipelines.protocol import TrainingSet
+
+try:
+    from data.lexicon import lexicon_for
+except ImportError:
+    from pipelines.hybrid.stopgap_lexicon import lexicon_for
+
+MOST_DROPPED = 0.05
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """An utterance that the training goes without, and why."""
+
+    utterance: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Utterances that could be read: raw features and normalised words; and those that could not."""
+
+    utterances: tuple[Utterance, ...]
+    raw: tuple[Features, ...]
+    words: tuple[tuple[str, ...], ...]
+    dropped: tuple[Dropped, ...]
+
+
+def hear(
+    corpus: TrainingSet,
+    utterances: Sequence[Utterance],
+    settings: FeatureSettings,
+    step: Callable[[int], None] = lambda done: None,
+) -> Heard:
+    """Features and words of `utterances`; unreadable, empty or NaN audio is dropped, its file named."""
+    kept: list[Utterance] = []
+    raw: list[Features] = []
+    dropped: list[Dropped] = []
+    for done, utterance in enumerate(utterances):
+        try:
+            raw.append(_features(corpus, utterance, settings))
+            kept.append(utterance)
+        except InputError as error:
+            dropped.append(Dropped(utterance.id, str(error)))
+        step(done)
+    words = tuple(tuple(corpus.normalise(u.text).split()) for u in kept)
+    return Heard(tuple(kept), tuple(raw), words, tuple(dropped))
+
+
+def _features(corpus: TrainingSet, utterance: Utterance, settings: FeatureSettings) -> Features:
+    audio = corpus.audio(utterance)
+    if not np.isfinite(audio.samples).all():
+        raise InputError("samples that are not finite numbers: write the file anew", utterance.source)
+    found = raw_features(audio.samples, settings)
+    if not len(found):
+        raise InputError("shorter than one frame (25 ms)", utterance.source)
+    if not np.isfinite(found).all():
+        raise InputError("features that are not finite numbers: write the file anew", utterance.source)
+    return found
+
+
+def refuse_too_many(dropped: Sequence[Dropped], total: int) -> None:
+    """`InputError` with the first reason if more than 5 % of the training utterances are lost."""
+    if total == 0:
+        raise InputError("no training utterances: the corpus's train split is empty")
+    if len(dropped) > MOST_DROPPED * total:
+        first = dropped[0]
+        raise InputError(
+            f"{len(dropped)} of {total} training utterances cannot be used, more than {MOST_DROPPED:.0%}; "
+            f"the first is {first.utterance}: {first.reason}"
+        )
+
+
+def vocabulary(
+    corpus: TrainingSet, train_words: Iterable[Sequence[str]], settings: TrainSettings
+) -> set[str]:
+    """The words of the training speech, of the LM text, and of the corpus's own LM if it is asked for."""
+    words = {word for sentence in train_words for word in sentence}
+    words.update(word for sentence in text_sentences(corpus) for word in sentence)
+    if CORPUS_LM in settings.lms and corpus.language_model is not None:
+        words.update(arpa_words(corpus.language_model, corpus.normalise))
+    return words
+
+
+def text_sentences(corpus: TrainingSet) -> Iterator[list[str]]:
+    """The corpus's text for language models, normalised; nothing where it has none."""
+    if corpus.text is not None:
+        try:
+            with corpus.text.open(encoding="utf-8") as lines:
+                for line in lines:
+                    words = corpus.normalise(line).split()
+                    if words:
+                        yield words
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError("text that cannot be read as UTF-8", corpus.text) from error
+
+
+def arpa_words(path: Path, normalise: Callable[[str], str]) -> set[str]:
+    """The normalised unigrams of an ARPA file, those that are one word; without `<s>` and its like."""
+    found: set[str] = set()
+    inside = False
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise InputError("a language model that cannot be read", path) from error
+    for line in lines[lines.index("\\data\\") if "\\data\\" in lines else 0 :]:
+        if line.startswith("\\"):
+            inside = line.strip() == "\\1-grams:"
+        elif inside and len(fields := line.split()) >= 2 and not fields[1].startswith("<"):
+            word = normalise(fields[1])
+            if word and " " not in word:
+                found.add(word)
+    return found
+
+
+def pronounce(corpus: TrainingSet, words: Iterable[str]) -> tuple[Pronunciations, int]:
+    """Pronunciations of `words`, and how many of them had to be guessed from their letters."""
+    report = lexicon_for(sorted(words), corpus.dictionary, corpus.language, corpus.normalise)
+    return {w: p for w, p in report.lexicon.entries.items() if p}, len(report.from_g2p)
+
+
+def own_language_model(corpus: TrainingSet, words: Pronunciations, target: Path) -> tuple[int, ...]:
+    """The corpus's ARPA file, cleaned, at `target`; its n-gram counts."""
+    if corpus.language_model is None:
+        raise InputError(f"the corpus {corpus.name} has no language model of its own")
+    return clean_arpa(corpus.language_model, target, words.keys(), corpus.normalise).ngrams
+
+
+def trigram(
+    corpus: TrainingSet, train_words: Iterable[Sequence[str]], order: int, words: Pronunciations, target: Path
+) -> tuple[int, ...]:
+    """Modified Kneser-Ney of the training references and the corpus's text, at `target`; n-gram counts."""
+    unheard = {END, UNKNOWN}
+    sentences = [list(sentence) for sentence in train_words if not unheard.intersection(sentence)]
+    model = estimate([*sentences, *text_sentences(corpus)], order)
+    whole = target.with_name(target.name + ".whole")
+    write_arpa(model, whole)
+    report = clean_arpa(whole, target, words.keys())
+    whole.unlink()
+    return report.ngrams

@@ -1,0 +1,96 @@
+"""What an experiment may ask of the hybrid, with its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from data.errors import InputError, did_you_mean
+
+CORPUS_LM, TRIGRAM_LM = "corpus", "trigram"
+LMS = (CORPUS_LM, TRIGRAM_LM)
+DEFAULT_LM = TRIGRAM_LM
+
+Chosen = TypeVar("Chosen")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """`lms`: which language models to prepare and tune; the corpus's own is left out where it has none.
+
+    `order` of the n-grams; `gaussians` in all; `prior_frames`, `noise`, `high_hz`: see `pipelines.features`.
+    `use_dev`: the last iterations learn from the dev speech too, after everything was tuned on it.
+    """
+
+    lms: tuple[str, ...] = LMS
+    order: int = 3
+    gaussians: int = 1000
+    iterations: int = 40
+    seed: int = 1
+    silence_states: int = 3
+    prior_frames: float = 0.0
+    noise: float = 1.0
+    high_hz: float = 0.0
+    use_dev: bool = True
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """`lm`: one of those trained; `beam` in units of the scaled log-likelihoods; at most `max_active` tokens.
+
+    `lm_weight` and `insertion_penalty` override what was tuned on dev.
+    """
+
+    lm: str = DEFAULT_LM
+    beam: float = 13.0
+    max_active: int = 7000
+    lm_weight: float | None = None
+    insertion_penalty: float | None = None
+
+
+def train_settings(config: Mapping[str, Any]) -> TrainSettings:
+    """Raises `InputError` for unknown keys and values of a wrong kind."""
+    settings = _parse(TrainSettings, config)
+    for lm in settings.lms:
+        if lm not in LMS:
+            raise InputError(
+                f"unknown language model {lm!r}{did_you_mean(lm, LMS)} (known: {', '.join(LMS)})"
+            )
+    if settings.gaussians < 1 or settings.iterations < 1 or settings.order < 1 or not settings.lms:
+        raise InputError("the hybrid needs gaussians, iterations and order of 1 or more, and one of lms")
+    return settings
+
+
+def decode_settings(config: Mapping[str, Any]) -> DecodeSettings:
+    """Raises `InputError` for unknown keys and values of a wrong kind."""
+    settings = _parse(DecodeSettings, config)
+    if settings.beam <= 0 or settings.max_active < 2:
+        raise InputError("the hybrid's beam must be over 0, and max_active 2 or more")
+    return settings
+
+
+def _parse(kind: type[Chosen], config: Mapping[str, Any]) -> Chosen:
+    known = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in config.items():
+        if key not in known:
+            raise InputError(f"the hybrid has no setting {key!r}{did_you_mean(key, known)}")
+        values[key] = _value(key, value, known[key])
+    return kind(**values)
+
+
+def _value(key: str, value: Any, kind: str) -> Any:
+    """TOML's value as the field's type."""
+    if (
+        kind.startswith("tuple")
+        and isinstance(value, list | tuple)
+        and all(isinstance(v, str) for v in value)
+    ):
+        return tuple(value)
+    if kind.startswith("float") and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    exact = {"int": int, "str": str, "bool": bool}.get(kind)
+    if exact is not None and type(value) is exact:
+        return value
+    raise InputError(f"the hybrid's setting {key!r} should be of type {kind}, not {value!r}")

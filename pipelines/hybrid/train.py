@@ -1,0 +1,130 @@
+"""Viterbi training of the phone HMMs: realign, re-estimate, grow the mixtures; each stage is kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.features import Features
+from pipelines.hybrid.align import Alignment, Pronunciations, WordGraph, align, word_graph
+from pipelines.hybrid.flat_start import VARIANCE_FLOOR, even_alignment, phone_hmms
+from pipelines.hybrid.gmm import Doubles, Mixtures, States, accumulate, grow, update
+from pipelines.hybrid.topology import Topology
+
+_GROWING = 0.75  # of the iterations
+_EVERY_TIME = 10  # iterations with a realignment each; later ones realign every other time
+_STAY_RANGE = (0.05, 0.99)
+
+
+@dataclass(frozen=True, eq=False)
+class AcousticModel:
+    """Mixtures for the states of a topology, and each state's probability of staying, shape (states,)."""
+
+    topology: Topology
+    mixtures: Mixtures
+    self_loops: Doubles
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`gaussians` in all, reached after three quarters of the `iterations`."""
+
+    gaussians: int = 1000
+    iterations: int = 40
+    seed: int = 1
+
+    def target(self, iteration: int, states: int) -> int:
+        """How many Gaussians there may be after `iteration`."""
+        share = min(1.0, (iteration + 1) / max(1, int(_GROWING * self.iterations)))
+        return states + round(share * max(0, self.gaussians - states))
+
+    def realigns(self, iteration: int) -> bool:
+        return iteration < _EVERY_TIME or iteration % 2 == 0
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """What is learnt from: features (frames, D) and words, utterance by utterance."""
+
+    features: tuple[Features, ...]
+    words: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Where a training stands after `iteration`; `alignments` has an entry for each utterance."""
+
+    iteration: int
+    model: AcousticModel
+    alignments: tuple[States | None, ...]
+    log_likelihood: float  # per frame, of the alignment that the last estimation used
+
+
+def flat_start(speech: Speech, pronunciations: Pronunciations, topology: Topology) -> Stage:
+    """The first stage; utterances with more states than frames are left out."""
+    cut = [
+        even_alignment(words, pronunciations, topology, len(x))
+        for words, x in zip(speech.words, speech.features, strict=True)
+    ]
+    usable = [(x, states) for x, states in zip(speech.features, cut, strict=True) if states is not None]
+    mixtures, stay = phone_hmms([x for x, _ in usable], [s for _, s in usable], topology)
+    return Stage(-1, AcousticModel(topology, mixtures, stay), tuple(cut), float("-inf"))
+
+
+def run_stages(
+    stage: Stage,
+    speech: Speech,
+    pronunciations: Pronunciations,
+    schedule: Schedule,
+    keep: Callable[[Stage], None],
+) -> Stage:
+    """From `stage` to the last iteration of the schedule; every finished one goes to `keep`."""
+    graphs = [word_graph(words, pronunciations, stage.model.topology) for words in speech.words]
+    for iteration in range(stage.iteration + 1, schedule.iterations):
+        stage = advance(stage, speech, graphs, schedule, iteration)
+        keep(stage)
+    return stage
+
+
+def advance(
+    stage: Stage, speech: Speech, graphs: Sequence[WordGraph], schedule: Schedule, iteration: int
+) -> Stage:
+    """One iteration: realign where it is due, re-estimate, grow."""
+    model, alignments = stage.model, stage.alignments
+    if schedule.realigns(iteration):
+        found = align(model.mixtures, model.self_loops, graphs, speech.features)
+        alignments = tuple(None if a is None else a.states for a in found)
+        model = AcousticModel(model.topology, model.mixtures, _stay(found, graphs, model))
+    features, states = _together(speech, alignments)
+    statistics = accumulate(model.mixtures, features, states)
+    mixtures = update(model.mixtures, statistics, np.full(features.shape[1], VARIANCE_FLOOR))
+    target = schedule.target(iteration, mixtures.states)
+    if target > mixtures.gaussians and iteration < schedule.iterations - 1:
+        occupancy = np.bincount(states, minlength=mixtures.states).astype(float)
+        mixtures = grow(mixtures, occupancy, target, np.random.default_rng((schedule.seed, iteration)))
+    model = AcousticModel(model.topology, mixtures, model.self_loops)
+    return Stage(iteration, model, alignments, statistics.log_likelihood / len(features))
+
+
+def _together(speech: Speech, alignments: Sequence[States | None]) -> tuple[Features, States]:
+    aligned = [(x, s) for x, s in zip(speech.features, alignments, strict=True) if s is not None]
+    return np.concatenate([x for x, _ in aligned]), np.concatenate([s for _, s in aligned])
+
+
+def _stay(
+    alignments: Sequence[Alignment | None], graphs: Sequence[WordGraph], model: AcousticModel
+) -> Doubles:
+    """The share of a state's frames that stay in it, with one imagined visit of two frames."""
+    frames, visits = np.ones(model.topology.states) * 2, np.ones(model.topology.states)
+    for alignment, graph in zip(alignments, graphs, strict=True):
+        if alignment is None:
+            continue
+        begins = np.flatnonzero(np.diff(alignment.positions, prepend=-1))
+        np.add.at(visits, graph.states[alignment.positions[begins]], 1)
+        np.add.at(frames, alignment.states, 1)
+    return np.clip(1.0 - visits / frames, *_STAY_RANGE)
