@@ -153,6 +153,15 @@ def test_a_session_fed_after_its_end_says_so(model: Path) -> None:
         pipeline.advance([session], [Chunk(np.zeros(10, np.float32), RATE)])
 
 
+def test_samples_that_are_no_numbers_spoil_no_other_stream(model: Path) -> None:
+    pipeline = EndToEndPipeline.load(model, {"decoder": "wfst"})
+    good = spoken("ab ba ca", 5)
+    bad = good.copy()
+    bad[2000:2300] = np.nan
+    finals, _ = live(pipeline, [good, bad])
+    assert finals[0] == live(pipeline, [good])[0][0]
+
+
 def test_bad_audio_and_bad_settings_get_one_line(model: Path, tmp_path: Path) -> None:
     pipeline = EndToEndPipeline.load(model, {})
     with pytest.raises(InputError, match=r"16000 Hz.*8000 Hz"):

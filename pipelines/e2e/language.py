@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +20,6 @@ from pipelines.protocol import TrainingSet
 
 LM_WEIGHTS = (0.3, 0.5, 0.7, 1.0, 1.3, 1.7)
 INSERTIONS = (-1.0, 0.0, 1.0, 2.0, 3.0)
-_TUNING_UTTERANCES = 200
 _BEAM_UTTERANCES = 60
 
 
@@ -84,14 +82,24 @@ def errors(references: Sequence[str], hypotheses: Sequence[str]) -> int:
 
 
 def tune_graph(heard: Sequence[Heard], make: Callable[[Weights], GraphSearch]) -> Weights:
-    """The weights with the fewest errors on dev; of equals the ones in the middle of the grid."""
-    some = heard[:_TUNING_UTTERANCES]
-    scored = {}
-    for weight, insertion in itertools.product(LM_WEIGHTS, INSERTIONS):
-        weights = Weights(weight, insertion)
-        decoder = make(weights)
-        scored[weights] = errors([h.reference for h in some], [decoder.decode(h.log_probs) for h in some])
-    return _best(scored)
+    """The weights with the fewest errors on dev, by turns along the grid's two axes."""
+    references = [h.reference for h in heard]
+    scored: dict[Weights, int] = {}
+
+    def least(candidates: Iterable[Weights]) -> Weights:
+        here = {}
+        for weights in candidates:
+            if weights not in scored:
+                decoder = make(weights)
+                scored[weights] = errors(references, [decoder.decode(h.log_probs) for h in heard])
+            here[weights] = scored[weights]
+        return _best(here)
+
+    best = Weights()
+    for _ in range(2):
+        best = least(Weights(weight, best.insertion) for weight in LM_WEIGHTS)
+        best = least(Weights(best.lm_weight, insertion) for insertion in INSERTIONS)
+    return best
 
 
 def tune_beam(heard: Sequence[Heard], decoder: PrefixBeam, start: Weights) -> Weights:
@@ -108,6 +116,7 @@ def tune_beam(heard: Sequence[Heard], decoder: PrefixBeam, start: Weights) -> We
 def _best(scored: Mapping[Weights, int]) -> Weights:
     least = min(scored.values())
     equal = sorted((w for w, n in scored.items() if n == least), key=lambda w: (w.lm_weight, w.insertion))
+    # of equals the middle: its neighbours are as good, hence chance has the least say
     return equal[len(equal) // 2]
 
 

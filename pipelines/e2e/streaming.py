@@ -30,6 +30,8 @@ class Feed:
         self.ended = False
 
     def add(self, samples: Samples, last: bool) -> None:
+        """Samples that are no numbers count as silence: one stream's fault must not end the others."""
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         self.samples = np.concatenate([self.samples, samples.astype(np.float32, copy=False)])
         self.received += len(samples)
         self.ended = self.ended or last
