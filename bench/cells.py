@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bench.experiment import CorpusChoice, Experiment, PipelineChoice, ScenarioChoice
 from bench.measure import Item
+from bench.word_times import first_word_ends
 from data.collection import Corpus
 from data.errors import InputError
 from data.types import Utterance
@@ -101,6 +102,7 @@ def playlist(corpus: Corpus, block: Block, seed: int) -> Playlist:
     task = block.tasks[0]
     utterances = _chosen(corpus.split(task.corpus.split), task.scenario, seed)
     items, broken, references = [], [], {}
+    ends = first_word_ends(corpus, task.corpus.split)
     for utterance in utterances:
         reference = corpus.normalise(utterance.text)
         references[utterance.id] = reference
@@ -108,7 +110,7 @@ def playlist(corpus: Corpus, block: Block, seed: int) -> Playlist:
             if not reference:
                 raise InputError("its reference is empty after normalisation")
             audio = corpus.audio(utterance, task.condition)
-            items.append(Item(utterance.id, utterance.speaker, audio))
+            items.append(Item(utterance.id, utterance.speaker, audio, ends.get(utterance.id)))
         except InputError as error:
             broken.append(UtteranceRow(utterance.id, utterance.speaker, 0.0, error=str(error)))
     if not items:

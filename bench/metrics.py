@@ -158,7 +158,7 @@ def streams(record: RunRecord, cell: Cell) -> Iterator[Figure]:
         return
     count, fails = float(found), cell.facts.get("streams_failed")
     high = None if fails is None else float(fails)
-    note = "" if fails is not None else "no larger number was seen to fail"
+    note = cell.reason or ("" if fails is not None else "no larger number was seen to fail")
     yield Figure(name, count, "streams", len(cell.trials), count, high, note=note)
     yield from _costs(record, cell, (count, count, count), len(cell.trials))
 
