@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from pipelines.protocol import Progress
 from results.records import Trial, UtteranceRow
 
 GUESS_SHARE = 0.8  # of the streams that the work of one suggests
+DISTURBED = 0.1  # share of the work: a trial that failed while others took more is tried again
+LONGEST_TAIL: Seconds = 2.0  # of load after the measured part
 
 
 def capacity_run(
@@ -32,15 +34,26 @@ def capacity_run(
     """
     with Recogniser(target, [item.audio for item in items], options) as recogniser:
         recogniser.require_streaming()
-        _, share = warm_up_streaming(recogniser, options)
-        guess = options.first_guess or max(1, int(GUESS_SHARE / share))
+        warm = warm_up_streaming(recogniser, options)
+        guess = options.first_guess or max(1, int(GUESS_SHARE / warm.share))
         trials = Trials(recogniser, items, options, count_errors, progress)
+        trials.remember_alone(warm.texts)
         limits = Limits(options.relative_step, options.confirmations, options.max_trials, options.max_streams)
         found = search_capacity(trials.probe, guess, limits)
-    facts = {**trials.facts, "one_stream_share": share, "chunk_ms": options.chunk_ms}
+    facts = {**trials.facts, "one_stream_share": warm.share, "chunk_ms": options.chunk_ms}
     return CapacityResult(
         tuple(trials.done), trials.rows, facts, found.streams, found.reason, (found.streams or 0, found.fails)
     )
+
+
+def taken_by_others(work: Seconds, processor: Seconds, device: str) -> float:
+    """The share of the recogniser's working time in which its core did something else; 0 where unknown.
+
+    `work` is by the clock, `processor` what the process was given; an accelerator is waited for, so no.
+    """
+    if device != "cpu" or work < 0.5:
+        return 0.0
+    return max(0.0, 1 - processor / work)
 
 
 @dataclass
@@ -61,17 +74,23 @@ class Trials:
         schedule = self._schedule(streams, attempt)
         answer, board = self.recogniser.play(schedule, lambda seconds: self._tell(streams, seconds, schedule))
         trial, rows = self._weighed(schedule, streams, attempt, answer, board)
+        taken = taken_by_others(
+            answer["work"], answer["cpu_seconds"], str(answer["facts"].get("device", "cpu"))
+        )
+        disturbed = trial.verdict == "fails" and taken > DISTURBED
+        if disturbed:
+            trial = replace(trial, reason=f"{trial.reason}; other programs took {taken:.0%} of the core")
         self.done.append(trial)
         if trial.verdict == "meets" or not self.rows:
             self.rows = tuple(rows)
             self.facts = common_facts(self.recogniser, self.options, answer)
             self.facts |= {"advance_batch": answer["group"], **lag_facts(board)}
-        return trial.verdict
+        return "disturbed" if disturbed else trial.verdict
 
     def _schedule(self, streams: int, attempt: int) -> Plan:
         stretches = self.recogniser.pool.stretches
         seconds = max(self.options.trial_seconds, *(stretch.seconds for stretch in stretches))
-        tail = self.options.slo.finalisation_p99_ms / 1000
+        tail = min(self.options.slo.finalisation_p99_ms / 1000, LONGEST_TAIL)
         seed = self.options.seed * 1_000_003 + streams * 101 + attempt
         return plan.concurrent(
             stretches, streams, seconds=seconds, tail=tail, chunk_ms=self.options.chunk_ms, seed=seed
@@ -87,7 +106,8 @@ class Trials:
             [row.scheduled_end or 0.0 for row in rows], [row.finished for row in rows], min(end, 1e9)
         )
         finished = [index for index, row in zip(measured, rows, strict=True) if row.finished is not None]
-        errors, alone, words = self._errors(schedule, finished, answer)
+        cut_short = answer["gave_up"] is not None  # its word errors would decide nothing
+        errors, alone, words = (0, 0, 0) if cut_short else self._errors(schedule, finished, answer)
         first, last = schedule.window
         trial = Trial(
             streams=streams,
@@ -104,7 +124,7 @@ class Trials:
             verdict="meets",
             busy=answer["work"] / max(min(schedule.seconds, end), 1e-9),
         )
-        verdict = judge(trial, self.options.slo, None if answer["gave_up"] is None else float(end))
+        verdict = judge(trial, self.options.slo, float(end) if cut_short else None)
         return replace(trial, verdict=verdict.verdict, reason=verdict.reason), rows
 
     def _growth(self, board: Board, schedule: Plan, first: Seconds, last: Seconds) -> float:
@@ -127,7 +147,12 @@ class Trials:
 
     def _hear_alone(self, items: Sequence[int]) -> None:
         message = {"items": list(items), "chunk_ms": self.options.chunk_ms}
-        for item, (text, _) in zip(items, self.recogniser.call("alone", message)["results"], strict=True):
+        texts = [text for text, _ in self.recogniser.call("alone", message)["results"]]
+        self.remember_alone(dict(zip(items, texts, strict=True)))
+
+    def remember_alone(self, texts: Mapping[int, str]) -> None:
+        """Keeps the word errors of what was heard without load, by item."""
+        for item, text in texts.items():
             self._alone[item] = self.count_errors(self.items[item].utterance, text)[0]
 
     def _tell(self, streams: int, seconds: Seconds, schedule: Plan) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -111,9 +112,9 @@ def stream_run(target: Target, items: Sequence[Item], options: Options, progress
     """One paced stream, each item once, in order: latencies without load. It lasts as long as the audio."""
     with Recogniser(target, [item.audio for item in items], options) as recogniser:
         recogniser.require_streaming()
-        warm_up, _ = warm_up_streaming(recogniser, options)
+        warm_up = warm_up_streaming(recogniser, options)
         schedule = plan.in_turn(recogniser.pool.stretches, options.chunk_ms)
-        return _played(recogniser, items, schedule, options, warm_up=warm_up, progress=progress)
+        return _played(recogniser, items, schedule, options, warm_up=warm_up.seconds, progress=progress)
 
 
 def server_run(target: Target, items: Sequence[Item], options: Options, progress: Progress) -> Pass:
@@ -124,21 +125,28 @@ def server_run(target: Target, items: Sequence[Item], options: Options, progress
     """
     with Recogniser(target, [item.audio for item in items], options) as recogniser:
         recogniser.require_streaming()
-        warm_up, share = warm_up_streaming(recogniser, options)
+        warm_up = warm_up_streaming(recogniser, options)
         mean = float(np.mean([stretch.seconds for stretch in recogniser.pool.stretches]))
-        rate = options.arrivals_per_second or min(options.server_load / share, options.max_streams) / mean
+        rate = (
+            options.arrivals_per_second
+            or min(options.server_load / warm_up.share, options.max_streams) / mean
+        )
         schedule = plan.poisson(recogniser.pool.stretches, rate, options.chunk_ms, options.seed)
-        done = _played(recogniser, items, schedule, options, warm_up=warm_up, progress=progress)
+        done = _played(recogniser, items, schedule, options, warm_up=warm_up.seconds, progress=progress)
         return Pass(done.rows, done.repeat, {**done.facts, "arrivals_per_second": rate})
 
 
-def warm_up_streaming(
-    recogniser: Recogniser, options: Options, seconds: Seconds = 20.0
-) -> tuple[Seconds, float]:
-    """Recognises some audio in chunks at full speed, after a few that do not count.
+@dataclass(frozen=True)
+class WarmUp:
+    """Seconds that it took; the share of one stream's time that the recogniser works; texts by item."""
 
-    Returns the seconds that all of it took, and the share of one stream's time that the recogniser works.
-    """
+    seconds: Seconds
+    share: float
+    texts: Mapping[int, str]
+
+
+def warm_up_streaming(recogniser: Recogniser, options: Options, seconds: Seconds = 20.0) -> WarmUp:
+    """Recognises about `seconds` of audio in chunks at full speed, after a few that do not count."""
     stretches = recogniser.pool.stretches
     enough = int(np.searchsorted(np.cumsum([s.seconds for s in stretches]), seconds)) + 1
     counted = list(range(min(enough, len(stretches))))
@@ -149,7 +157,8 @@ def warm_up_streaming(
     results = recogniser.call("alone", {**message, "items": counted})["results"]
     audio = sum(stretches[item].seconds for item in counted)
     share = sum(seconds for _, seconds in results) / max(audio, 1e-3)
-    return clock.now() - begun, max(share, 1e-6)
+    texts = dict(zip(counted, (text for text, _ in results), strict=True))
+    return WarmUp(clock.now() - begun, max(share, 1e-6), texts)
 
 
 def _played(

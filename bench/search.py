@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-Verdict: TypeAlias = Literal["meets", "fails", "invalid"]
+Verdict: TypeAlias = Literal["meets", "fails", "invalid", "disturbed"]
+"""`disturbed`: it failed, while something else took the recogniser's core."""
 Probe: TypeAlias = Callable[[int, int], Verdict]
 """Of a number of streams and the attempt at it (from 0)."""
+
+
+RETRIES = 2
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,11 @@ class _Search:
         return max(1, int(streams * self.limits.relative_step))
 
     def met_by(self, streams: int) -> bool:
-        """One trial; an invalid one is tried once more: the generator may just have been disturbed."""
+        """One trial; one that says nothing about the recogniser is tried again, up to twice."""
         verdict = self._try(streams)
-        if verdict == "invalid":
-            verdict = self._try(streams)
+        for _ in range(RETRIES):
+            if verdict in ("invalid", "disturbed"):
+                verdict = self._try(streams)
         if verdict == "meets":
             self.met.add(streams)
         else:

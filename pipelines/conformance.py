@@ -20,7 +20,7 @@ CHUNKS_MS = (20, 100, 1000)
 
 @dataclass(frozen=True)
 class Finding:
-    """A promise: kept (``pass``), broken (``fail``), not asked for (``skip``), or worth knowing (``note``)."""
+    """A promise: kept (``pass``), broken (``fail``), not asked for (``skip``), or notable (``note``)."""
 
     check: str
     status: Literal["pass", "fail", "skip", "note"]

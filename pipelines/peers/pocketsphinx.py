@@ -6,6 +6,7 @@ Settings: `sessions`, how many decoders are made ready at loading (more are made
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -102,7 +103,9 @@ class PocketSphinxPipeline:
         """A decoder in its first state: cepstral mean and noise of its last utterance are forgotten."""
         decoder = self._free.pop() if self._free else self._decoder()
         decoder.set_cmn(self._cepstral_mean)
-        decoder.start_stream()
+        with warnings.catch_warnings():  # it says that this is unnecessary, but it alone forgets the noise
+            warnings.simplefilter("ignore", DeprecationWarning)
+            decoder.start_stream()
         return decoder
 
     def give_back(self, decoder: Any) -> None:
