@@ -27,6 +27,7 @@ _USAGE: type[Exception] = next(
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
+INTERRUPTED = 130
 app.add_typer(cli_corpus.app, name="corpus", help="The speech: list, show, check, get.")
 app.command()(cli_machine.check)
 app.command()(cli_machine.doctor)
@@ -113,6 +114,8 @@ def main() -> None:
     """The console script: every complaint is one line on standard error."""
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # what typer makes of an interrupt, in its newer versions
+            raise KeyboardInterrupt
     except InputError as error:
         code = _complain(str(error), 2)
     except typer.Exit as error:
@@ -120,7 +123,7 @@ def main() -> None:
     except _USAGE as error:
         code = _misused(error)
     except (typer.Abort, KeyboardInterrupt):
-        code = _complain("interrupted; what was finished is kept, the same command goes on", 130)
+        code = _complain("interrupted; what was finished is kept, the same command goes on", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
