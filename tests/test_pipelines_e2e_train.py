@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +12,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.errors import InputError
 from pipelines.e2e.augment import Augmentation, at_speed, disturb, mask, pad
+from pipelines.e2e.checkpoint import read_state, save_tensors, write_state
 from pipelines.e2e.features import FLOOR, LogMel
 from pipelines.e2e.losses import ctc, speech_span, spread
+from pipelines.e2e.models.conv_recurrent import ConvRecurrent, Shape, Window
+from pipelines.e2e.settings import TrainSettings
 from pipelines.e2e.speech import Example, epoch_order, needed_frames
 from pipelines.e2e.tokens import collapse
+from pipelines.e2e.train import Trainer
 
 
 @pytest.mark.parametrize("labels", [[1], [1, 2], [2, 2], [1, 2, 1]])
@@ -87,6 +94,24 @@ def test_augmentation_keeps_the_shape_and_follows_its_generator() -> None:
     a, b = (mask(batch, lengths, Augmentation(), np.random.default_rng(3)) for _ in range(2))
     assert torch.equal(a, b) and not torch.equal(a, batch)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_checkpoint_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be written.*make room"):
+        save_tensors({"x": torch.zeros(3)}, tmp_path / "missing" / "model.safetensors")
+    window, shape = Window(8, 12), Shape(tokens=4, channels=8, blocks=1, hidden=4)
+    trainer = Trainer(ConvRecurrent(shape), TrainSettings(), 10, window, torch.device("cpu"))
+    path = tmp_path / "checkpoint.safetensors"
+    write_state(path, trainer.state(0))
+    assert read_state(path, trainer) == 0
+    larger = Trainer(
+        ConvRecurrent(replace(shape, hidden=5)), TrainSettings(), 10, window, torch.device("cpu")
+    )
+    with pytest.raises(InputError, match="does not fit the model"):
+        read_state(path, larger)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="does not fit the model"):
+        read_state(path, trainer)
 
 
 def test_speeds_change_the_duration() -> None:

@@ -41,11 +41,20 @@ class Resumable(Protocol):
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Writes beside `path`, then renames: whoever reads sees the old file or the new one."""
+    """Writes beside `path`, then renames: whoever reads sees the old file or the new one.
+
+    Raises `InputError` where the disk is full or not to be written to; the old file stays.
+    """
     part = path.with_name(path.name + ".part")
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(plain, part, metadata)
-    part.replace(path)
+    try:
+        save_file(plain, part, metadata)
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot be written ({error}); make room, then start again to go on", path
+        ) from error
 
 
 def write_state(path: Path, state: State) -> None:
