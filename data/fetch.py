@@ -133,6 +133,7 @@ def _transfer(url: str, part: Path, progress: Progress) -> None:
         with part.open("ab" if resumed else "wb") as file:
             while block := response.read1(_BLOCK):  # what has arrived, so that little is lost
                 file.write(block)
+                file.flush()
                 done += len(block)
                 progress(done, total, f"downloading {part.stem}")
     if total and done < total:

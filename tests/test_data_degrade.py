@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.degrade import coloured_noise, degrade, mix, mu_law
@@ -32,6 +32,7 @@ def fitted_snr(clean: np.ndarray, noisy: np.ndarray) -> float:
     return 10 * np.log10(power(gain * clean) / power(noisy - gain * clean))
 
 
+@settings(deadline=None)
 @given(st.floats(-5, 30), st.floats(0.01, 1.0))
 def test_mix_is_at_the_level_asked_for(snr: float, loudness: float) -> None:
     clean = loudness * np.sin(np.arange(8000) * 0.05).astype(np.float32)

@@ -214,7 +214,7 @@ def survives(name: str, folder: Path, part: str) -> None:
         clean({"test": layout(name).read(folder, part)}, str.strip, None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(st.lists(SCRAPS, max_size=6).map("".join), max_size=4))
 def test_no_text_breaks_a_reader(tmp_path: Path, lines: list[str]) -> None:
     for name in (
@@ -238,7 +238,7 @@ def test_no_text_breaks_a_reader(tmp_path: Path, lines: list[str]) -> None:
         survives(name, tmp_path, part)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(st.lists(JSON, max_size=4))
 def test_no_json_breaks_the_manifest(tmp_path: Path, rows: list[object]) -> None:
     write_text(tmp_path / "x.jsonl", *(json.dumps(row) for row in rows))

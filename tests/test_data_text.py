@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from whisper_normalizer.english import EnglishTextNormalizer
 
@@ -54,6 +54,7 @@ def test_english(written: str, spoken: str) -> None:
     assert EN(written) == spoken
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_english_is_idempotent_and_leaves_only_words(text: str) -> None:
     once = EN(text)
@@ -62,11 +63,13 @@ def test_english_is_idempotent_and_leaves_only_words(text: str) -> None:
     assert not any(character in once for character in "0123456789.,;:!?$%'\"<>[]()-")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abst019.,$%£¢'’-()[]<> ", max_size=40))
 def test_english_is_idempotent_on_what_rules_are_made_of(text: str) -> None:
     assert EN(EN(text)) == EN(text)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(
@@ -112,11 +115,13 @@ def test_mandarin_counts_characters() -> None:
     assert ZH.unit == "character"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="汉字，。AbＣ1２ （[x]", max_size=30))
 def test_mandarin_is_idempotent(text: str) -> None:
     assert ZH(ZH(text)) == ZH(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_other_languages_are_idempotent(text: str) -> None:
     german = normaliser("de")
