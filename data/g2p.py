@@ -63,7 +63,7 @@ class GraphemeToPhoneme:
 
     def _probability(self, history: tuple[Graphone, ...], unit: Graphone) -> float:
         """Interpolated Witten-Bell, from the uniform distribution up to the longest history."""
-        probability = 1.0 / (1 + sum(len(units) for units in self.units.values()))
+        probability = 1.0 / len(self.counts[()])
         for start in range(len(history), -1, -1):
             seen = self.counts.get(history[start:])
             if seen is None:

@@ -94,8 +94,8 @@ def lexicon_for(
 ) -> LexiconReport:
     """Pronunciations for all of `words`: from `dictionary`, else the language's own source, else guessed.
 
-    English: CMUdict, then grapheme-to-phoneme (kept in `cache`, by default the usual one). Mandarin: pinyin. Any other language needs a
-    dictionary that holds every word; InputError says which are missing.
+    English: CMUdict, then grapheme-to-phoneme (kept in `cache`, by default the usual one). Mandarin: pinyin.
+    Any other language needs a dictionary that holds every word; InputError says which are missing.
     """
     given = read_dictionary(dictionary, normalise).entries if dictionary else {}
     wanted = sorted(set(words))
