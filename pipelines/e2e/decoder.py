@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import kenlm
 import numpy as np
 import numpy.typing as npt
+from pyctcdecode import Alphabet, BeamSearchDecoderCTC, LanguageModel  # type: ignore[attr-defined]
 
 from pipelines.e2e.token_graph import TokenGraph, arpa_words
 from pipelines.e2e.tokens import BLANK, Tokens, collapse
@@ -94,22 +95,28 @@ class BeamStream(GreedyStream):
         return self._decoder.decode(np.concatenate(self._chunks)) if self._chunks else ""
 
 
+def _quiet() -> Any:
+    """kenlm's settings without its progress bar, which would break the caller's."""
+    config = kenlm.Config()
+    config.show_progress = False
+    config.arpa_complain = kenlm.ARPALoadComplain.NONE
+    return config
+
+
 class PrefixBeam:
     """CTC prefix beam search by pyctcdecode, words scored by kenlm."""
 
     def __init__(self, tokens: Tokens, arpa: Path, weights: Weights, width: int = 64) -> None:
         self._tokens, self._width = tokens, width
-        logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
-        from pyctcdecode import build_ctcdecoder  # type: ignore[attr-defined]
-
-        with contextlib.redirect_stderr(None):
-            self._decoder: Any = build_ctcdecoder(
-                list(tokens.symbols),
-                str(arpa),
-                unigrams=list(arpa_words(arpa)),
-                alpha=weights.lm_weight,
-                beta=weights.insertion,
-            )
+        logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # it warns of every small vocabulary
+        model = LanguageModel(
+            kenlm.Model(str(arpa), _quiet()),
+            arpa_words(arpa),
+            alpha=weights.lm_weight,
+            beta=weights.insertion,
+        )
+        alphabet = Alphabet.build_alphabet(list(tokens.symbols))
+        self._decoder: Any = BeamSearchDecoderCTC(alphabet, model)
 
     def reweigh(self, weights: Weights) -> None:
         self._decoder.reset_params(alpha=weights.lm_weight, beta=weights.insertion)
