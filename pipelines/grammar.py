@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,16 +103,31 @@ def grammar_graph(arpa: Path, words: WordTable) -> Any:
         table, fst = Path(folder) / "words.txt", Path(folder) / "G.fst"
         words.write(table)
         try:
-            kaldilm.arpa2fst(
-                str(arpa),
-                str(fst),
-                disambig_symbol=BACKOFF,
-                read_symbol_table=str(table),
-                max_arpa_warnings=0,
-            )
+            with _silent():
+                kaldilm.arpa2fst(
+                    str(arpa),
+                    str(fst),
+                    disambig_symbol=BACKOFF,
+                    read_symbol_table=str(table),
+                    max_arpa_warnings=0,
+                )
         except RuntimeError as error:
             raise InputError("not a language model in the ARPA format", arpa) from error
         return kaldifst.StdVectorFst.read(str(fst))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """kaldilm tells its progress on the process's standard error, with no way to ask it not to."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _lines(path: Path) -> Iterator[_Line]:

@@ -114,15 +114,18 @@ class _Batch:
         self.leave = np.log(1.0 - self_loops)[self.states].astype(np.float32)
         self.entries, self.predecessors = self._flat_entries(graphs)
         self.first = np.full((self.size, self.width), _NEVER)
-        self.first.reshape(-1)[self.entries[(self.predecessors == self._begin).any(axis=1)]] = 0.0
+        for b, graph in enumerate(graphs):
+            for entry, before in zip(graph.entries, graph.predecessors, strict=True):
+                if _START in before:
+                    self.first[b, entry] = 0.0
         self.is_entry = np.zeros(self.size * self.width, bool)
         self.is_entry[self.entries] = True
         self.row_of = np.zeros(self.size * self.width, np.int64)
         self.row_of[self.entries] = np.arange(len(self.entries))
 
     @property
-    def _begin(self) -> int:
-        """Where the flat scores hold what is never reached."""
+    def _nowhere(self) -> int:
+        """Where the flat scores hold what is never reached: the beginning, later on, and padding."""
         return self.size * self.width
 
     def _flat_entries(
@@ -134,8 +137,8 @@ class _Batch:
             base = b * self.width
             for entry, before in zip(graph.entries, graph.predecessors, strict=True):
                 entries.append(base + entry)
-                flat = [self._begin if p == _START else base + p for p in before]
-                rows.append(flat + [self._begin] * (most - len(flat)))
+                flat = [self._nowhere if p == _START else base + p for p in before]
+                rows.append(flat + [self._nowhere] * (most - len(flat)))
         return np.array(entries), np.array(rows)
 
 

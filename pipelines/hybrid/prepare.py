@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import InputError
+from data.lexicon import lexicon_for
 from data.types import Utterance
 from pipelines.features import Features, FeatureSettings, raw_features
 from pipelines.grammar import clean_arpa
@@ -16,11 +17,6 @@ from pipelines.hybrid.align import Pronunciations
 from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
 from pipelines.ngram import END, UNKNOWN, estimate, write_arpa
 from pipelines.protocol import TrainingSet
-
-try:
-    from data.lexicon import lexicon_for
-except ImportError:
-    from pipelines.hybrid.stopgap_lexicon import lexicon_for
 
 MOST_DROPPED = 0.05
 

@@ -37,7 +37,7 @@ def _phones(path: Path, topology: Topology) -> list[tuple[str, int, int]]:
     firsts = np.zeros(topology.states, bool)
     firsts[list(topology.firsts)] = True
     begins = np.flatnonzero(firsts[states] & (np.diff(states, prepend=-1) != 0))
-    ends = [*begins[1:], len(states)]
+    ends = [*begins[1:], len(states)][: len(begins)]
     return [
         (topology.phones[topology.phone_of[states[b]]], int(b), int(e))
         for b, e in zip(begins, ends, strict=True)
