@@ -32,6 +32,8 @@ class Recogniser:
     """
 
     def __init__(self, target: Target, audios: Sequence[Audio], options: Options) -> None:
+        if not audios:
+            raise InputError("there is no utterance to measure with")
         self.target = target
         self.options = options
         self.cores: Cores = choose_cores(options.core, options.load_core)

@@ -237,6 +237,11 @@ def test_a_core_that_is_not_there_is_an_input_error():
         offline_pass(COUNTING, items(1), Options(core=4095), 0, quiet)
 
 
+def test_nothing_to_play_is_said():
+    with pytest.raises(InputError, match="no utterance"):
+        capacity_run(COUNTING, [], Options(), lambda *_: (0, 0), quiet)
+
+
 def test_the_harness_itself_imports_no_torch():
     code = "import sys, bench.measure; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
