@@ -28,7 +28,7 @@ class Task:
     @property
     def cell(self) -> Cell:
         """The cell before anything is measured."""
-        name, split = self.corpus.name, self.corpus.split
+        name, split = self.corpus.label, self.corpus.split
         lm = str(self.pipeline.spec.decode.get("lm", ""))
         return Cell(self.pipeline.spec.name, name, split, self.condition, self.scenario.kind, lm=lm)
 

@@ -13,9 +13,6 @@ from typing import Annotated, Any
 import typer
 
 from bench import cli_corpus, cli_machine
-from bench.experiment import read_experiment
-from bench.progress import Display
-from bench.runner import Runner
 from data.errors import InputError
 from results.records import Cell, RunRecord
 from results.store import default_root, load_run
@@ -42,6 +39,10 @@ def run(
     only: Annotated[list[str] | None, typer.Option(help="These pipelines alone.")] = None,
 ) -> None:
     """Measure: corpora x pipelines x scenarios. Goes on where it was interrupted."""
+    from bench.experiment import read_experiment
+    from bench.progress import Display
+    from bench.runner import Runner
+
     wanted = read_experiment(experiment)
     with Display() as display:
 

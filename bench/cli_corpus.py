@@ -1,16 +1,17 @@
-"""`asrbench corpus`: what speech there is, what is in it, and where to get it."""
+"""`asrbench corpus`: what speech there is, what is in it, and where to get it.
+
+Imports stand in the functions: half of the libraries take longer to load than most commands take to run.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.progress import Display
-from data import check as checks
-from data.corpus import default_cache, find_card, open_corpus
-from data.fetch import fetch
+if TYPE_CHECKING:
+    from data.check import SplitReport
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _Name = Annotated[str, typer.Argument(help="A card's name.")]
@@ -19,7 +20,9 @@ _Name = Annotated[str, typer.Argument(help="A card's name.")]
 @app.command(name="list")
 def show_all() -> None:
     """All known corpora, and where they lie."""
-    for entry in checks.list_corpora():
+    from data.check import list_corpora
+
+    for entry in list_corpora():
         place = "generated on first use" if entry.card.embedded else entry.folder or "not on this machine"
         print(f"{entry.card.name:18} {','.join(entry.card.languages):6} {entry.card.title}  [{place}]")
 
@@ -27,7 +30,9 @@ def show_all() -> None:
 @app.command()
 def show(name: _Name) -> None:
     """What a card says."""
-    entry = checks.describe(name)
+    from data.check import describe
+
+    entry = describe(name)
     card = entry.card
     facts = {
         "name": card.name,
@@ -50,8 +55,12 @@ def show(name: _Name) -> None:
 @app.command()
 def check(corpus: Annotated[str, typer.Argument(help="A card's name, a card, or a folder.")]) -> None:
     """Decode and count everything: hours, speakers, vocabulary, OOV, duplicates, broken files."""
+    from bench.progress import Display
+    from data.check import check as check_corpus
+    from data.corpus import open_corpus
+
     with Display() as display:
-        report = checks.check(open_corpus(corpus), display)
+        report = check_corpus(open_corpus(corpus), display)
     print(f"{report.name} in {report.folder}, normaliser {report.normaliser}")
     for split in report.splits:
         _print_split(split)
@@ -65,7 +74,7 @@ def check(corpus: Annotated[str, typer.Argument(help="A card's name, a card, or 
     print("sound" if report.sound else f"{len(report.skipped) + len(broken)} utterances cannot be used")
 
 
-def _print_split(split: checks.SplitReport) -> None:
+def _print_split(split: SplitReport) -> None:
     print(
         f"{split.split}: {split.utterances} utterances, {split.hours:.2f} h, {split.speakers} speakers, "
         f"{split.tokens} tokens, {split.vocabulary} types, {split.repeated_sentences} repeated sentences"
@@ -84,6 +93,10 @@ def get(
     into: Annotated[Path | None, typer.Option(help="Folder for it; default: the cache.")] = None,
 ) -> None:
     """Download and unpack a corpus; goes on where it was interrupted."""
+    from bench.progress import Display
+    from data.corpus import default_cache, find_card, open_corpus
+    from data.fetch import fetch
+
     card = find_card(name)
     if card.embedded:
         print(f"{name}: {open_corpus(name, cache=into).root}")

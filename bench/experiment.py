@@ -28,6 +28,11 @@ class CorpusChoice:
     split: str = "test"
     conditions: tuple[str, ...] = ("clean",)
 
+    @property
+    def label(self) -> str:
+        """How the corpus goes in records: its name, or the last part of its path."""
+        return Path(self.name.removesuffix(".toml")).name or self.name
+
 
 @dataclass(frozen=True)
 class PipelineChoice:
@@ -112,7 +117,7 @@ class _Reader:
         corpora = tuple(self._corpus(entry) for entry in self._tables(table, "corpus"))
         pipelines = tuple(self._pipeline(entry) for entry in self._tables(table, "pipeline"))
         scenarios = tuple(self._scenario(entry) for entry in self._tables(table, "scenario"))
-        self._unique("corpus", [f"{corpus.name}/{corpus.split}" for corpus in corpora])
+        self._unique("corpus", [f"{corpus.label}/{corpus.split}" for corpus in corpora])
         self._unique("pipeline", [choice.spec.name for choice in pipelines])
         for names in [entry.corpora for entry in pipelines] + [entry.corpora for entry in scenarios]:
             self._refers("corpora", names, {corpus.name for corpus in corpora})

@@ -47,8 +47,8 @@ class Runner:
             raise InputError(f"experiment {self.experiment.name} has no pipeline '{min(unknown)}'")
         wanted = blocks(self.experiment, self.only)
         for corpus in self.experiment.corpora:
-            self._corpora[corpus.name] = open_corpus(corpus.name)
-            self._corpora[corpus.name].split(corpus.split)
+            self._corpora[corpus.label] = open_corpus(corpus.name)
+            self._corpora[corpus.label].split(corpus.split)
         header = self._header()
         folder, lock = open_folder(self.root, header, new)
         try:
@@ -65,7 +65,7 @@ class Runner:
         open_tasks = [task for task in block.tasks if not is_done(task, stored.get(task.number))]
         if not open_tasks:
             return
-        corpus = self._corpora[open_tasks[0].corpus.name]
+        corpus = self._corpora[open_tasks[0].corpus.label]
         played = playlist(corpus, block, self.experiment.seed)
         work = [Work(task, begun(task, stored.get(task.number)), corpus, played) for task in open_tasks]
         for turn in range(max(task.scenario.repeats for task in open_tasks)):
@@ -200,7 +200,7 @@ def is_done(task: Task, cell: Cell | None) -> bool:
 
 
 def corpus_facts(experiment: Experiment, name: str, corpus: Corpus) -> dict[str, object]:
-    splits = [choice.split for choice in experiment.corpora if choice.name == name]
+    splits = [choice.split for choice in experiment.corpora if choice.label == name]
     members = [utterance for split in splits for utterance in corpus.split(split)]
     seconds = 0.0
     for utterance in members:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 
 from bench.score import Pair
 
@@ -89,7 +89,7 @@ class MatchedPairs:
 
     def smallest_detectable(self, words: float) -> float:
         """The difference in percent absolute that this set shows with a power of 0.8 at the 5 % level."""
-        factor = float(norm.ppf(0.975) + norm.ppf(0.8))
+        factor = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
         return 100 * factor * self.deviation * math.sqrt(self.segments) / words
 
 
@@ -107,7 +107,7 @@ def mapsswe(segments: Sequence[tuple[int, int]]) -> MatchedPairs:
     if deviation == 0.0:
         return MatchedPairs(n, mean, 0.0, math.nan, math.nan)
     z = mean * math.sqrt(n) / deviation
-    return MatchedPairs(n, mean, deviation, z, float(2 * norm.sf(abs(z))))
+    return MatchedPairs(n, mean, deviation, z, math.erfc(abs(z) / math.sqrt(2)))
 
 
 def segments(a: Sequence[Pair], b: Sequence[Pair], correct: int = 2) -> list[tuple[int, int]]:

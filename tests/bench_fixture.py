@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,11 +45,17 @@ def experiment(folder: Path, pipelines: dict[str, str], scenarios: str, extra: s
     return path
 
 
+def heeds_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def start(folder: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     environment = {**os.environ, "PYTHONPATH": paths, "ASRBENCH_RUNS": str(folder / "runs")}
     environment |= {"ASRBENCH_CACHE": str(folder / "cache"), "COLUMNS": "200"}
     environment.pop("ASRBENCH_CORPORA", None)
+    options.setdefault("preexec_fn", heeds_interrupts)
     return subprocess.Popen(
         [sys.executable, "-m", "bench.cli", *arguments],
         cwd=folder,
