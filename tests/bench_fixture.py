@@ -26,11 +26,16 @@ def make_corpus(folder: Path, utterances: int = 4) -> Path:
             audio = f"{split}{number}.wav"
             soundfile.write(corpus / audio, 0.1 * generator.standard_normal(4800), 16_000)
             words = "hello" + " again" * number
-            row = {"audio": audio, "text": words, "speaker": f"{split}-speaker{number % 2}"}
+            row = {
+                "id": f"{split}{number}",
+                "audio": audio,
+                "text": words,
+                "speaker": f"{split}-speaker{number % 2}",
+            }
             lines.append(json.dumps(row))
         if split == "test":
             (corpus / "broken.wav").write_bytes(b"RIFF no audio")
-            lines.append(json.dumps({"audio": "broken.wav", "text": "x", "speaker": "s"}))
+            lines.append(json.dumps({"id": "broken", "audio": "broken.wav", "text": "x", "speaker": "s"}))
             lines.append(json.dumps({"audio": "test0.wav", "id": "empty", "text": "...", "speaker": "s"}))
         (corpus / f"{split}.jsonl").write_text("\n".join(lines) + "\n")
     return corpus
