@@ -84,7 +84,8 @@ class RawStream:
             raise InputError("the audio holds samples that are not finite numbers: write the file anew")
         if len(samples):
             noisy = samples * np.float32(_FULL_SCALE) + self._noise_for(len(samples))
-            self._mfcc.accept_waveform(self._settings.sample_rate, noisy)
+            # its binding converts a list faster than an array
+            self._mfcc.accept_waveform(self._settings.sample_rate, noisy.tolist())
             self._samples += len(samples)
         fresh = self._fresh()
         if len(fresh) and not self._read:
