@@ -105,6 +105,7 @@ def _request(spec: PipelineSpec, card: str, model_dir: Path) -> dict[str, Any]:
 def _facts(model_dir: Path) -> dict[str, float | str]:
     return {
         "machine": hardware.cpu_model(),
+        "code_commit": hardware.code()["commit"],
         "model_hash": model_hash(model_dir),
         "model_dir": model_dir.name,
         "created": clock.wall_stamp(),
