@@ -13,6 +13,10 @@ Probe: TypeAlias = Callable[[int, int], Verdict]
 
 
 RETRIES = 2
+_NO_ANSWER: dict[Verdict, str] = {
+    "invalid": "the load generator was too late",
+    "disturbed": "other programs took the recogniser's core",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class _Search:
         """One trial; one that says nothing about the recogniser is tried again, up to twice."""
         verdict = self._try(streams)
         for _ in range(RETRIES):
-            if verdict in ("invalid", "disturbed"):
+            if verdict in _NO_ANSWER:
                 verdict = self._try(streams)
         if verdict == "meets":
             self.met.add(streams)
@@ -133,14 +137,15 @@ def search_capacity(probe: Probe, guess: int, limits: Limits) -> Found:
         reasons.append(f"met {1 + search.confirmed} times, not confirmed {limits.confirmations} times")
     if low and high is None and low >= limits.max_streams:
         reasons.append(f"a lower bound: no more than {limits.max_streams} streams were tried")
-    if low and high is not None and search.missed[high] == "invalid":
-        reasons.append(f"a lower bound: with {high} streams the load generator was too late")
+    if low and high is not None and search.missed[high] in _NO_ANSWER:
+        reasons.append(f"a lower bound: with {high} streams {_NO_ANSWER[search.missed[high]]}")
     if not low and not reasons:
         reasons.append(_nothing(search))
     return Found(low or None, high, search.confirmed, "; ".join(reasons))
 
 
 def _nothing(search: _Search) -> str:
-    if search.missed.get(1) == "invalid":
-        return "invalid: the load generator was too late with one stream"
+    verdict = search.missed.get(1, "fails")
+    if verdict in _NO_ANSWER:
+        return f"invalid: with one stream {_NO_ANSWER[verdict]}"
     return "one stream does not meet the service level"

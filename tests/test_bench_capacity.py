@@ -99,7 +99,8 @@ def test_a_trial_that_says_nothing_is_tried_again_but_not_for_ever(what):
     assert search_capacity(twice, 10, Limits(max_trials=60)).streams == 10
     probe, calls = recorder(lambda streams, _: what if streams >= 10 else "meets")
     found = search_capacity(probe, 10, Limits(max_trials=60))
-    assert (found.streams, found.fails) == (9, 10)
+    assert (found.streams, found.fails) == (9, 10) and "lower bound" in found.reason
+    assert search_capacity(lambda *_: what, 1, Limits()).reason.startswith("invalid: with one stream")
     assert sum(streams == 10 for streams, _ in calls) == 3
 
 

@@ -134,7 +134,7 @@ def test_an_overloaded_recogniser_is_found_out_early():
     )
     result = capacity_run(target, utterances, options, lambda *_: (0, 1), quiet)
     assert result.streams is None
-    assert result.reason == "one stream does not meet the service level"
+    assert "one stream" in result.reason
     assert {trial.streams for trial in result.trials} == {2, 1}
     assert all("ended after" in trial.reason and trial.seconds < 60 for trial in result.trials)
 
