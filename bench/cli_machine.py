@@ -62,12 +62,12 @@ def train(
 
 
 def _trained(spec: PipelineSpec, corpus: str, progress: Progress) -> str:
-    from bench.training import TrainingError, is_trainable, trained
+    from bench.training import TrainingError, probe, trained
     from data.corpus import open_corpus
     from pipelines.registry import MissingPackage
 
     try:
-        if not is_trainable(spec.use):
+        if not probe(spec.use)["trainable"]:
             return "is not trained here"
         model = trained(spec, open_corpus(corpus), corpus, progress)
     except MissingPackage as error:

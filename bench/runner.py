@@ -16,7 +16,7 @@ from bench.cost import read_prices
 from bench.experiment import Experiment
 from bench.measure import MeasurementError, Options, Target
 from bench.score import count, scored
-from bench.training import Trained, TrainingError, is_trainable, trained
+from bench.training import Trained, TrainingError, probe, trained
 from data.collection import Corpus
 from data.corpus import open_corpus
 from data.errors import InputError
@@ -26,6 +26,10 @@ from results.records import Cell, RunRecord
 from results.store import RunFolder, stored_runs
 
 Announce = Callable[[Cell], None]
+
+
+class NotAskedForError(Exception):
+    """A cell that its pipeline never promised to fill."""
 
 
 @dataclass
@@ -38,7 +42,7 @@ class Runner:
     announce: Announce = lambda cell: None
     only: tuple[str, ...] = ()
     _corpora: dict[str, Corpus] = field(default_factory=dict)
-    _trainable: dict[str, bool | Exception] = field(default_factory=dict)
+    _probed: dict[str, dict[str, bool] | Exception] = field(default_factory=dict)
 
     def run(self, new: bool = False) -> RunRecord:
         """Measures what is missing and returns the whole record. `InputError` where nothing can go on."""
@@ -86,22 +90,29 @@ class Runner:
             work.measure(target, options, turn, self.progress)
             if model is not None:
                 work.cell = replace(work.cell, training=model.facts)
-        except MissingPackage as error:
+        except (MissingPackage, NotAskedForError) as error:
             work.cell = replace(work.cell, status="skipped", reason=str(error))
         except (InputError, MeasurementError, TrainingError) as error:
             work.cell = replace(work.cell, status="failed", reason=str(error))
 
     def _model(self, task: Task, corpus: Corpus) -> Trained | None:
         spec = task.pipeline.spec
-        if spec.use not in self._trainable:
+        able = self._able(spec.use)
+        if task.scenario.kind in ("stream", "server", "capacity") and not able["streaming"]:
+            raise NotAskedForError(f"pipeline {spec.name} does not stream")
+        return trained(spec, corpus, task.corpus.name, self.progress) if able["trainable"] else None
+
+    def _able(self, use: str) -> dict[str, bool]:
+        """What a pipeline can do, asked once."""
+        if use not in self._probed:
             try:
-                self._trainable[spec.use] = is_trainable(spec.use)
+                self._probed[use] = probe(use)
             except (InputError, TrainingError) as error:
-                self._trainable[spec.use] = error
-        answer = self._trainable[spec.use]
+                self._probed[use] = error
+        answer = self._probed[use]
         if isinstance(answer, Exception):
             raise answer
-        return trained(spec, corpus, task.corpus.name, self.progress) if answer else None
+        return answer
 
     def _header(self) -> RunRecord:
         created = clock.wall_stamp()

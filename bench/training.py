@@ -44,12 +44,12 @@ def models_root() -> Path:
     return default_root() / "models"
 
 
-def is_trainable(use: str) -> bool:
-    """Whether the pipeline learns from a corpus; asked in a process of its own.
+def probe(use: str) -> dict[str, bool]:
+    """Whether the pipeline is `trainable` and `streaming`; asked in a process of its own.
 
     Raises `InputError` for an unknown one and `MissingPackage` where a package is not installed.
     """
-    return bool(_ask({"command": "probe", "use": use}, lambda done, total, note="": None)["trainable"])
+    return _ask({"command": "probe", "use": use}, lambda done, total, note="": None)
 
 
 def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -> Trained:

@@ -39,7 +39,8 @@ def main() -> None:
 def _done(request: dict[str, Any], answers: Any) -> dict[str, Any]:
     pipeline = load_class(request["use"])
     if request["command"] == "probe":
-        return {"trainable": bool(pipeline.capabilities.trainable)}
+        able = pipeline.capabilities
+        return {"trainable": bool(able.trainable), "streaming": bool(able.streaming)}
     corpus = verified(open_corpus(request["corpus"]), cache=default_cache())
     begun = clock.now()
     last = [begun - 1.0]

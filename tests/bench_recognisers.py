@@ -33,6 +33,12 @@ class BrokenPipeline(NullPipeline):
         raise RuntimeError("no ears\nat all")
 
 
+class OfflinePipeline(NullPipeline):
+    """Does not stream."""
+
+    capabilities = Capabilities(streaming=False)
+
+
 class LearningPipeline(NullPipeline):
     """Learns in steps that it keeps, notes every one, and says what it learnt."""
 

@@ -15,6 +15,8 @@ from results.store import load_run, stored_runs
 
 OFFLINE = '[[scenario]]\nkind = "offline"\nrepeats = 2\nbatch = 1\nwarm_up = 0'
 
+STREAM = '[[scenario]]\nkind = "stream"\nutterances = 1'
+
 
 def one_line(err: str) -> str:
     lines = err.strip().splitlines()
@@ -164,3 +166,13 @@ def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     code, _, err = asrbench(tmp_path, "report", "latest", "-o", "file/r.html")
     assert code == 2
     one_line(err)
+
+
+def test_a_recogniser_that_does_not_stream_is_passed_over(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = experiment(tmp_path, {"a": "bench_recognisers:OfflinePipeline", "b": "no.such:Thing"}, STREAM)
+    code, out, err = asrbench(tmp_path, "run", str(path))
+    assert code == 0
+    assert "1 failed, 1 skipped" in out
+    assert "a does not stream" in err
+    assert "no module" in err
