@@ -20,7 +20,7 @@ from pipelines.hybrid.topology import SILENCE, Topology
 VARIANCE_FLOOR = 0.01  # of the variance of all speech, which is 1 after normalisation
 _STAY = 0.75
 _BAUM_WELCH = 3  # iterations
-_MOST_FRAMES = 20_000  # a phone: enough for one Gaussian a state
+_MOST_FRAMES = 6_000  # a phone: enough for one Gaussian a state
 
 
 def even_alignment(

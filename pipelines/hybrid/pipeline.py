@@ -18,10 +18,8 @@ from pipelines.grammar import WordTable
 from pipelines.hybrid import store
 from pipelines.hybrid.align import Pronunciations
 from pipelines.hybrid.graph import with_insertion_penalty
-from pipelines.hybrid.recipe import train_hybrid
+from pipelines.hybrid.model import AcousticModel, Tuned
 from pipelines.hybrid.settings import DecodeSettings, decode_settings, train_settings
-from pipelines.hybrid.train import AcousticModel
-from pipelines.hybrid.tune import Tuned
 from pipelines.hybrid.word_times import word_spans
 from pipelines.protocol import Capabilities, Chunk, Config, Progress, Session, SessionOverError, TrainingSet
 from pipelines.search import Beam, LogLikelihoods, Search, Stream
@@ -92,6 +90,8 @@ class HybridPipeline:
 
     @classmethod
     def train(cls, corpus: TrainingSet, config: Config, model_dir: Path, progress: Progress) -> None:
+        from pipelines.hybrid.recipe import train_hybrid  # what learns is of no use to what decodes
+
         settings = train_settings(config)
         with threadpool_limits(1, user_api="blas"):
             train_hybrid(corpus, settings, model_dir, progress)

@@ -14,11 +14,12 @@ from pipelines.grammar import WordTable, grammar_graph
 from pipelines.hybrid import prepare, store
 from pipelines.hybrid.align import Pronunciations
 from pipelines.hybrid.graph import decoding_graph
+from pipelines.hybrid.model import AcousticModel, Stage, Tuned
 from pipelines.hybrid.prepare import Dropped, Heard
 from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
 from pipelines.hybrid.topology import left_to_right
-from pipelines.hybrid.train import AcousticModel, Schedule, Speech, Stage, flat_start, run_stages
-from pipelines.hybrid.tune import DevSpeech, Tuned, tune
+from pipelines.hybrid.train import Schedule, Speech, flat_start, run_stages
+from pipelines.hybrid.tune import DevSpeech, tune
 from pipelines.protocol import Progress, TrainingSet
 from pipelines.search import Beam
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from data.errors import InputError
 from pipelines.features import FeatureSettings, Normalisation
 from pipelines.fst import Arcs
 from pipelines.hybrid.gmm import Mixtures
+from pipelines.hybrid.model import AcousticModel, Stage
 from pipelines.hybrid.topology import Topology
-from pipelines.hybrid.train import AcousticModel, Stage
 
 MODEL, ACOUSTIC, STAGE = "model.json", "acoustic.npz", "stage.npz"
 FORMAT = 1
@@ -33,7 +34,7 @@ def load_arrays(path: Path) -> Mapping[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise InputError("not a model file of asrbench, or cut short: train it anew", path) from error
 
 

@@ -10,21 +10,13 @@ import numpy as np
 from pipelines.features import Features
 from pipelines.hybrid.align import Alignment, Pronunciations, WordGraph, align, word_graph
 from pipelines.hybrid.flat_start import VARIANCE_FLOOR, even_alignment, phone_hmms
-from pipelines.hybrid.gmm import Doubles, Mixtures, States, accumulate, grow, update
+from pipelines.hybrid.gmm import Doubles, States, accumulate, grow, update
+from pipelines.hybrid.model import AcousticModel, Stage
 from pipelines.hybrid.topology import Topology
 
 _GROWING = 0.75  # of the iterations
 _EVERY_TIME = 10  # iterations with a realignment each; later ones realign every other time
 _STAY_RANGE = (0.05, 0.99)
-
-
-@dataclass(frozen=True, eq=False)
-class AcousticModel:
-    """Mixtures for the states of a topology, and each state's probability of staying, shape (states,)."""
-
-    topology: Topology
-    mixtures: Mixtures
-    self_loops: Doubles
 
 
 @dataclass(frozen=True)
@@ -53,16 +45,6 @@ class Speech:
 
     def __len__(self) -> int:
         return len(self.features)
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """Where a training stands after `iteration`; `alignments` has an entry for each utterance."""
-
-    iteration: int
-    model: AcousticModel
-    alignments: tuple[States | None, ...]
-    log_likelihood: float  # per frame, of the alignment that the last estimation used
 
 
 def flat_start(speech: Speech, pronunciations: Pronunciations, topology: Topology) -> Stage:

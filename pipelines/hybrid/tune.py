@@ -11,23 +11,11 @@ import numpy as np
 from pipelines.fst import Arcs, const_fst
 from pipelines.grammar import WordTable
 from pipelines.hybrid.graph import with_insertion_penalty
+from pipelines.hybrid.model import DEFAULT_PENALTY, Tuned
 from pipelines.search import Beam, LogLikelihoods, Search
 
 WEIGHTS = (6.0, 8.0, 10.0, 12.0, 14.0, 17.0)
 PENALTIES = (-1.0, -0.5, 0.0, 0.5, 1.0)
-DEFAULT_WEIGHT, DEFAULT_PENALTY = 10.0, 0.0
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """`weight` divides the log-likelihoods; `penalty` is a cost for each word, in the graph's own units.
-
-    `wer` on dev in %, with these; None where there was no dev speech, and the two are defaults.
-    """
-
-    weight: float = DEFAULT_WEIGHT
-    penalty: float = DEFAULT_PENALTY
-    wer: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
