@@ -14,7 +14,11 @@ DECODERS = ("greedy", "beam", "wfst")
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Budgets are counted in passes over the training speech; `batch_seconds` is audio in a padded batch."""
+    """Budgets are counted in passes over the training speech; `batch_seconds` is audio in a padded batch.
+
+    The first `flat_epochs` learn evenly spread labels, the first `plain_epochs` see no augmentation but speed;
+    `windowed` is the share of steps in which the network sees what it sees in a stream.
+    """
 
     lms: tuple[str, ...] = (TRIGRAM,)
     epochs: int = 30
@@ -33,7 +37,11 @@ class TrainSettings:
     flat_epochs: int = 2
     short_first_epochs: int = 2
     plain_epochs: int = 4
-    windowed: float = 0.5
+    windowed: float = 0.3
+    warp: float = 0.1
+    noise: float = 0.3
+    narrow: float = 0.15
+    masked_bands: int = 18
     chunk_ms: int = 320
     right_ms: int = 480
     checkpoint_steps: int = 200

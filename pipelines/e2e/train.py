@@ -133,10 +133,11 @@ def fit(
     """Trains through `steps`, from `checkpoint` on where there is one; returns the averaged weights."""
     s = trainer.settings
     start = read_state(checkpoint, trainer) if checkpoint.exists() else 0
+    disturbance = Augmentation(s.warp, noise=s.noise, narrow=s.narrow, masked_bands=s.masked_bands)
     trainer.network.train()
     for step in steps[start:]:
         rng = np.random.default_rng((s.seed, 1, step.index))
-        augmentation = Augmentation() if step.epoch >= s.plain_epochs else None
+        augmentation = disturbance if step.epoch >= s.plain_epochs else None
         speeds = step.epoch >= s.flat_epochs
         batch = make_batch(speech, step.examples, front, speeds=speeds, settings=augmentation, rng=rng)
         with torch.random.fork_rng():
