@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import InputError
-from data.lexicon import lexicon_for
+from data.lexicon import lexicon_for, read_dictionary
 from data.types import Utterance
 from pipelines.features import Features, FeatureSettings, raw_features
 from pipelines.grammar import clean_arpa
@@ -87,11 +87,18 @@ def refuse_too_many(dropped: Sequence[Dropped], total: int) -> None:
 def vocabulary(
     corpus: TrainingSet, train_words: Iterable[Sequence[str]], settings: TrainSettings
 ) -> set[str]:
-    """The words of the training speech, of the LM text, and of the corpus's own LM if it is asked for."""
+    """The words of the training speech, of the LM text, and of the corpus's own LM if it is asked for.
+
+    Words that only the corpus's own LM has, and its own dictionary not, stay out: nobody ever says them
+    (AN4's unigram has five such), and a guessed pronunciation would only compete with words that are said.
+    """
     words = {word for sentence in train_words for word in sentence}
     words.update(word for sentence in text_sentences(corpus) for word in sentence)
     if CORPUS_LM in settings.lms and corpus.language_model is not None:
-        words.update(arpa_words(corpus.language_model, corpus.normalise))
+        listed = arpa_words(corpus.language_model, corpus.normalise)
+        if corpus.dictionary is not None:
+            listed &= read_dictionary(corpus.dictionary, corpus.normalise).entries.keys()
+        words.update(listed)
     return words
 
 

@@ -25,7 +25,7 @@ class TrainSettings:
 
     lms: tuple[str, ...] = LMS
     order: int = 3
-    gaussians: int = 1000
+    gaussians: int = 1800
     iterations: int = 40
     seed: int = 1
     silence_states: int = 3
