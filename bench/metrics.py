@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bench.cost import cost_per_audio_hour
-from bench.stats import bootstrap_by_speaker
+from bench.latency import percentile as nearest_rank
+from bench.stats import bootstrap_by_speaker, quantile_interval
 from results.records import Cell, RunRecord, UtteranceRow
 from results.values import Value, ValueStatus
 
@@ -195,9 +196,13 @@ def _percentiles(name: str, latencies: Sequence[float], cell: Cell) -> Iterator[
         return
     status: ValueStatus = "invalid" if cell.status == "invalid" else "ok"
     for percent in PERCENTILES:
-        value = float(np.percentile(latencies, percent, method="inverted_cdf"))
-        shown = value if status == "ok" else None
-        yield Figure(f"{name}_p{percent}", shown, "ms", len(latencies), status=status, note=cell.reason)
+        value = nearest_rank(latencies, percent)
+        low, high = quantile_interval(latencies, percent)
+        if status == "ok":
+            figure = Figure(f"{name}_p{percent}", value, "ms", len(latencies), low, high)
+        else:
+            figure = Figure(f"{name}_p{percent}", None, "ms", len(latencies), status=status)
+        yield replace(figure, note=cell.reason)
 
 
 def footprint(record: RunRecord, cell: Cell) -> Iterator[Figure]:

@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binom
 
 from bench.score import Pair
 
@@ -50,6 +51,18 @@ def paired_bootstrap(
 ) -> Interval:
     """The same of the difference a minus b, in percent absolute, over the same utterances."""
     return bootstrap_by_speaker(a - b, words, speakers, seed, resamples)
+
+
+def quantile_interval(values: Sequence[float], percent: float) -> tuple[float | None, float | None]:
+    """95 % interval of a percentile by order statistics (David & Nagaraja 2003, section 7.1).
+
+    None at an end that so few values cannot bound: the 99th percentile of 100 values has no upper end.
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))  # (n,)
+    below, above = (int(binom.ppf(level, len(ordered), percent / 100)) for level in (0.025, 0.975))
+    low = float(ordered[below - 1]) if below >= 1 else None
+    high = float(ordered[above]) if above < len(ordered) else None
+    return low, high
 
 
 def by_group(values: Counts, speakers: Sequence[str | None]) -> Counts:

@@ -116,17 +116,23 @@ def _curve(pipeline: str, points: list[Any], looks: Mapping[str, Style]) -> Curv
 
 def service_level(record: RunRecord | None) -> float | None:
     """The finalisation limit in ms from the run's configuration; the default where it names none."""
-    return None if record is None else _slo_in(record.config) or DEFAULT_SLO_MS
+    return None if record is None else slo_value(record, "finalisation_p99_ms", DEFAULT_SLO_MS)
 
 
-def _slo_in(config: Any) -> float | None:
-    """A `finalisation...` limit under a key `slo`, anywhere in the configuration."""
+def slo_value(record: RunRecord, key: str, default: float) -> float:
+    """A limit of the service level, as some scenario of the run's configuration sets it."""
+    found = _slo_in(record.config, key)
+    return default if found is None else found
+
+
+def _slo_in(config: Any, key: str) -> float | None:
+    """The number `key` in a table `slo`, anywhere in the configuration."""
     nested: list[Any] = list(config.values()) if isinstance(config, Mapping) else list(config)
     if isinstance(config, Mapping) and isinstance(config.get("slo"), Mapping):
-        for key, limit in config["slo"].items():
-            if key.startswith("finalisation") and isinstance(limit, int | float):
-                return float(limit) * (1.0 if key.endswith("ms") or limit > 30 else 1000.0)
-    found = (_slo_in(item) for item in nested if isinstance(item, Mapping | list | tuple))
+        limit = config["slo"].get(key)
+        if isinstance(limit, int | float):
+            return float(limit)
+    found = (_slo_in(item, key) for item in nested if isinstance(item, Mapping | list | tuple))
     return next((limit for limit in found if limit is not None), None)
 
 

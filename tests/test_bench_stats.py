@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.score import align
-from bench.stats import bootstrap_by_speaker, by_group, holm, mapsswe, paired_bootstrap, segments
+from bench.stats import (
+    bootstrap_by_speaker,
+    by_group,
+    holm,
+    mapsswe,
+    paired_bootstrap,
+    quantile_interval,
+    segments,
+)
 
 
 def test_bootstrap_agrees_with_all_resamples() -> None:
@@ -116,3 +124,21 @@ def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, math.nan, 0.7])[::2] == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_quantile_interval_covers_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(1)
+    truth = -math.log(0.1)  # the 90th percentile of an exponential variable
+    hits = 0
+    for _ in range(400):
+        low, high = quantile_interval(generator.exponential(size=200).tolist(), 90)
+        assert low is not None and high is not None
+        hits += low <= truth <= high
+    assert hits / 400 >= 0.93
+
+
+def test_quantile_interval_has_no_end_where_no_value_can_bound_it() -> None:
+    low, high = quantile_interval([float(i) for i in range(100)], 99)
+    assert low is not None and low <= 98
+    assert high is None
+    assert quantile_interval([1.0], 50) == (None, None)
