@@ -16,7 +16,7 @@ DECODERS = ("greedy", "beam", "wfst")
 class TrainSettings:
     """Budgets are counted in passes over the training speech; `batch_seconds` is audio in a padded batch.
 
-    The first `flat_epochs` learn evenly spread labels, the first `plain_epochs` see no augmentation but speed;
+    The first `flat_epochs` learn evenly spread labels, the first `plain_epochs` see other speeds alone;
     `windowed` is the share of steps in which the network sees what it sees in a stream.
     """
 
