@@ -56,9 +56,8 @@ def train(
         for choice in wanted.pipelines:
             for corpus in wanted.corpora:
                 if choice.spec.name in (only or names) and corpus.name in (choice.corpora or (corpus.name,)):
-                    print(
-                        f"{choice.spec.name} on {corpus.name}: {_trained(choice.spec, corpus.name, display)}"
-                    )
+                    told = _trained(choice.spec, corpus.teacher, display)
+                    print(f"{choice.spec.name} on {corpus.teacher}: {told}")
 
 
 def _trained(spec: PipelineSpec, corpus: str, progress: Progress) -> str:

@@ -22,11 +22,20 @@ _OPTIONS = {entry.name: entry.type for entry in fields(Options) if entry.name no
 
 @dataclass(frozen=True)
 class CorpusChoice:
-    """One split of a corpus; `name` is a card's name, a card's path or a folder."""
+    """One split of a corpus; `name` is a card's name, a card's path or a folder.
+
+    `trained_on` names another corpus to train on; empty: this one.
+    """
 
     name: str
     split: str = "test"
     conditions: tuple[str, ...] = ("clean",)
+    trained_on: str = ""
+
+    @property
+    def teacher(self) -> str:
+        """The corpus that recognisers of this one learn from."""
+        return self.trained_on or self.name
 
     @property
     def label(self) -> str:
@@ -131,11 +140,12 @@ class _Reader:
         return Experiment(name, seed, prices, corpora, pipelines, scenarios, config)
 
     def _corpus(self, entry: dict[str, Any]) -> CorpusChoice:
-        self._known(entry, {"name", "split", "conditions"})
+        self._known(entry, {"name", "split", "conditions", "trained_on"})
         return CorpusChoice(
             self._typed(entry, "name", str),
             self._typed(entry, "split", str, "test"),
             self._strings(entry, "conditions") or ("clean",),
+            self._typed(entry, "trained_on", str, ""),
         )
 
     def _pipeline(self, entry: dict[str, Any]) -> PipelineChoice:

@@ -42,6 +42,7 @@ class Runner:
     announce: Announce = lambda cell: None
     only: tuple[str, ...] = ()
     _corpora: dict[str, Corpus] = field(default_factory=dict)
+    _teachers: dict[str, Corpus] = field(default_factory=dict)
     _probed: dict[str, dict[str, bool] | Exception] = field(default_factory=dict)
 
     def run(self, new: bool = False) -> RunRecord:
@@ -84,7 +85,7 @@ class Runner:
         """One pass of one cell; whatever goes wrong in it stays in this cell."""
         options = work.task.scenario.measured_with(self.experiment.seed)
         try:
-            model = self._model(work.task, work.corpus)
+            model = self._model(work.task)
             spec = work.task.pipeline.spec
             target = Target(spec.name, spec.use, model.model_dir if model else None, spec.decode)
             work.measure(target, options, turn, self.progress)
@@ -95,12 +96,16 @@ class Runner:
         except (InputError, MeasurementError, TrainingError) as error:
             work.cell = replace(work.cell, status="failed", reason=str(error))
 
-    def _model(self, task: Task, corpus: Corpus) -> Trained | None:
-        spec = task.pipeline.spec
+    def _model(self, task: Task) -> Trained | None:
+        spec, teacher = task.pipeline.spec, task.corpus.teacher
         able = self._able(spec.use)
         if task.scenario.kind in ("stream", "server", "capacity") and not able["streaming"]:
             raise NotAskedForError(f"pipeline {spec.name} does not stream")
-        return trained(spec, corpus, task.corpus.name, self.progress) if able["trainable"] else None
+        if not able["trainable"]:
+            return None
+        if teacher not in self._teachers:
+            self._teachers[teacher] = open_corpus(teacher, progress=self.progress)
+        return trained(spec, self._teachers[teacher], teacher, self.progress)
 
     def _able(self, use: str) -> dict[str, bool]:
         """What a pipeline can do, asked once."""

@@ -1,0 +1,86 @@
+"""Every command of the README runs, as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.experiment import read_experiment
+from data.synth import SynthSpec, ensure_synthetic
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TRAINED = re.compile(r'\[\[pipeline\]\]\nname = "hybrid.*?(?=\[\[)', re.DOTALL)
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    return [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+
+
+def finished(
+    command: list[str], folder: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the README tells its reader to make."""
+    folder = tmp_path_factory.mktemp("readme")
+    spec = SynthSpec(train=2, dev=1, test=2, train_speakers=1, dev_speakers=1, test_speakers=1, extra_text=5)
+    speech = ensure_synthetic(folder / "speech", spec, lambda *_: None)
+    calls = folder / "calls" / "test" / "anna"
+    calls.mkdir(parents=True)
+    for place, recording in enumerate(sorted((speech / "test").iterdir())):
+        shutil.copy(recording, calls / f"{place}{recording.suffix}")
+        (calls / f"{place}.txt").write_text("please hold the line\n")
+    (experiment,) = blocks("toml")
+    (folder / "whole.toml").write_text(experiment)
+    # Training on the embedded corpus takes minutes; test_pipelines_hybrid_* does it in small.
+    (folder / "calls.toml").write_text(TRAINED.sub("", experiment))
+    (folder / "mute.py").write_text(blocks("python")[0])
+    return folder
+
+
+def test_the_example_experiment_is_one(desk: Path) -> None:
+    experiment = read_experiment(desk / "whole.toml")
+    assert [choice.spec.use for choice in experiment.pipelines] == ["hybrid", "pocketsphinx"]
+    assert experiment.corpora[0].teacher == "quick"
+
+
+def test_make_targets_are_there() -> None:
+    for command in commands():
+        if command.startswith("make"):
+            done = finished([*command.split(), "--dry-run"], ROOT)
+            assert done.returncode == 0, done.stderr
+
+
+def test_every_command_runs(desk: Path) -> None:
+    environment = {**os.environ, "ASRBENCH_RUNS": str(desk / "runs"), "PYTHONPATH": str(desk)}
+    path = Path(sys.executable).parent
+    environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
+    ran = 0
+    for command in commands():
+        if not command.startswith("asrbench"):
+            continue
+        done = finished(command.split(), desk, environment)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        ran += 1
+    assert ran >= 10
+    assert (desk / "report.html").stat().st_size > 10_000
+    assert "peer-pocketsphinx" in (desk / "calls.html").read_text(encoding="utf-8")
+
+
+def test_every_picture_and_link_is_there() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
