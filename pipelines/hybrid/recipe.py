@@ -56,9 +56,9 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
     tuned, ngrams = _language_models(
         corpus, material, stage.model, settings, folder=folder, progress=progress
     )
-    model = (
-        _polished(stage, material, settings) if settings.use_dev and len(material.dev.raw) else stage.model
-    )
+    model = stage.model
+    if settings.use_dev and material.dev.raw:
+        model = _polished(stage, material, settings, progress)
     _save(
         folder,
         corpus,
@@ -156,14 +156,19 @@ def _unaligned(stage: Stage, heard: Heard) -> list[Dropped]:
     ]
 
 
-def _polished(stage: Stage, material: Material, settings: TrainSettings) -> AcousticModel:
+def _polished(stage: Stage, material: Material, settings: TrainSettings, progress: Progress) -> AcousticModel:
     """A few more iterations over train and dev together; nothing is chosen any more."""
     train, dev = material.speech(material.train), material.speech(material.dev)
     both = Speech((*train.features, *dev.features), (*train.words, *dev.words))
     first = Stage(-1, stage.model, (), float("-inf"))
     # as many Gaussians as there are: none are added
     schedule = Schedule(stage.model.mixtures.gaussians, _POLISH, settings.seed)
-    return run_stages(first, both, material.pronunciations, schedule, lambda done: None).model
+
+    def keep(done: Stage) -> None:
+        share = 0.9 + 0.1 * (done.iteration + 1) / _POLISH
+        progress(share, 1.0, "learning from the dev speech too")
+
+    return run_stages(first, both, material.pronunciations, schedule, keep).model
 
 
 def _language_models(

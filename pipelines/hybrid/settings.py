@@ -28,7 +28,7 @@ class TrainSettings:
     gaussians: int = 1800
     iterations: int = 40
     seed: int = 1
-    silence_states: int = 3
+    silence_states: int = 5
     prior_frames: float = 0.0
     noise: float = 1.0
     high_hz: float = 0.0
