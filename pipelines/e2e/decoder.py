@@ -17,6 +17,7 @@ from pipelines.e2e.tokens import BLANK, Tokens, collapse
 from pipelines.search import Beam, Search, Stream
 
 LogProbs = npt.NDArray[np.float32]
+_UNKNOWN = -40.0  # what a word outside the vocabulary costs: as closed as the token graph
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class PrefixBeam:
             arpa_words(arpa),
             alpha=weights.lm_weight,
             beta=weights.insertion,
+            unk_score_offset=_UNKNOWN,
         )
         alphabet = Alphabet.build_alphabet(list(tokens.symbols))
         self._decoder: Any = BeamSearchDecoderCTC(alphabet, model)

@@ -18,8 +18,8 @@ from pipelines.grammar import clean_arpa
 from pipelines.ngram import estimate, write_arpa
 from pipelines.protocol import TrainingSet
 
-LM_WEIGHTS = (0.3, 0.5, 0.7, 1.0, 1.3, 1.7)
-INSERTIONS = (-1.0, 0.0, 1.0, 2.0, 3.0)
+LM_WEIGHTS = (0.3, 0.5, 0.7, 1.0, 1.3, 1.7, 2.2)
+INSERTIONS = (-1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.0)
 _BEAM_UTTERANCES = 60
 
 

@@ -42,8 +42,8 @@ class TrainSettings:
     noise: float = 0.3
     narrow: float = 0.15
     masked_bands: int = 18
-    chunk_ms: int = 320
-    right_ms: int = 480
+    chunk_ms: int = 240
+    right_ms: int = 320
     checkpoint_steps: int = 200
     tune: tuple[str, ...] = ("wfst", "beam")
     device: str = "auto"
@@ -115,7 +115,7 @@ def decode_settings(config: Config) -> DecodeSettings:
         raise InputError(
             f"e2e: no decoder is called {settings.decoder!r}{hint}; there are {', '.join(DECODERS)}"
         )
-    _windows(settings.chunk_ms or 320, settings.right_ms or 480, "decode")
+    _windows(settings.chunk_ms or 240, settings.right_ms or 320, "decode")
     return settings
 
 
