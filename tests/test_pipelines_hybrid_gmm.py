@@ -7,7 +7,7 @@ import pytest
 from hmmlearn.hmm import GMMHMM
 from sklearn.mixture import GaussianMixture
 
-from pipelines.hybrid.gmm import Mixtures, accumulate, grow, update
+from pipelines.hybrid.gmm import Mixtures, accumulate, grow, pooled, update
 
 DIMS = 4
 
@@ -99,3 +99,10 @@ def test_gaussians_without_frames_go_but_never_all() -> None:
     after = update(mixtures, accumulate(mixtures, x, np.zeros(20, np.int32)), np.full(DIMS, 0.01))
     assert list(np.diff(after.first)) in ([1, 1], [2, 1])
     assert (after.variances >= 0.01).all()
+
+
+def test_pooled_likelihoods_are_the_mean() -> None:
+    parts = [_mixtures([2, 1, 4]), _mixtures([1, 3, 2], seed=5), _mixtures([2, 2, 2], seed=6)]
+    frames = _features(30)
+    mean = np.log(np.mean([np.exp(part.log_likelihoods(frames)) for part in parts], axis=0))
+    np.testing.assert_allclose(pooled(parts).log_likelihoods(frames), mean, atol=1e-4)

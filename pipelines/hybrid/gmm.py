@@ -8,6 +8,7 @@ in Kaldi's gmm-est: Gaussians go where occupancy^0.25 is largest, the heaviest o
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -76,6 +77,18 @@ class Mixtures:
         index = np.concatenate(picked)
         first = np.concatenate([[0], np.cumsum([len(p) for p in picked])])
         return Mixtures(self.weights[index], self.means[index], self.variances[index], first)
+
+
+def pooled(parts: Sequence[Mixtures]) -> Mixtures:
+    """The mean of the densities of mixtures for the same states: all their Gaussians, weights shared out."""
+    counts = np.sum([np.diff(part.first) for part in parts], axis=0)
+    order = np.argsort(np.concatenate([part._owner for part in parts]), kind="stable")
+    return Mixtures(
+        np.concatenate([part.weights for part in parts])[order] / len(parts),
+        np.concatenate([part.means for part in parts])[order],
+        np.concatenate([part.variances for part in parts])[order],
+        np.concatenate([[0], np.cumsum(counts)]),
+    )
 
 
 def _log_sum(

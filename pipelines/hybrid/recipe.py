@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data.types import Utterance
-from pipelines.features import FeatureSettings, Normalisation, Normaliser, estimate_normalisation
+from pipelines.features import Features, FeatureSettings, Normalisation, Normaliser, estimate_normalisation
+from pipelines.fst import Arcs
 from pipelines.grammar import WordTable, grammar_graph
 from pipelines.hybrid import prepare, store
+from pipelines.hybrid.acoustic import Lessons, train_acoustic
 from pipelines.hybrid.align import Pronunciations
 from pipelines.hybrid.graph import decoding_graph
-from pipelines.hybrid.model import AcousticModel, Stage, Tuned
+from pipelines.hybrid.model import AcousticModel, Tuned
 from pipelines.hybrid.prepare import Dropped, Heard
 from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
-from pipelines.hybrid.topology import left_to_right
-from pipelines.hybrid.train import Schedule, Speech, flat_start, run_stages
+from pipelines.hybrid.train import Speech
 from pipelines.hybrid.tune import DevSpeech, tune
 from pipelines.protocol import Progress, TrainingSet
 from pipelines.search import Beam
 
 _DEV_SECONDS = 600.0  # of dev speech to tune on; more only costs time
-_SHARES = (0.08, 0.8, 1.0)  # of the work: features, stages, tuning
-_POLISH = 6  # iterations with the dev speech
+_SHARES = (0.08, 0.8)  # of the work: features, and training besides
+_TUNED_AT = 0.35  # where the training is done twice
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +38,16 @@ class Material:
     pronunciations: Pronunciations
     guessed: int
 
-    def speech(self, heard: Heard) -> Speech:
+    def normalised(self, heard: Heard) -> tuple[Features, ...]:
         prior = self.features.prior_frames
-        return Speech(
-            tuple(Normaliser(self.normalisation, prior).accept(raw) for raw in heard.raw), heard.words
-        )
+        return tuple(Normaliser(self.normalisation, prior).accept(raw) for raw in heard.raw)
+
+    def lessons(self, name: str, *heard: Heard) -> Lessons:
+        """All of `heard` together."""
+        features = tuple(x for part in heard for x in self.normalised(part))
+        words = tuple(sentence for part in heard for sentence in part.words)
+        ids = tuple(utterance.id for part in heard for utterance in part.utterances)
+        return Lessons(name, Speech(features, words), self.pronunciations, ids)
 
 
 def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, progress: Progress) -> None:
@@ -52,25 +56,27 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
         return
     folder.mkdir(parents=True, exist_ok=True)
     material = _material(corpus, settings, progress)
-    stage, dropped = _stages(corpus, material, settings, folder, progress)
-    tuned, ngrams = _language_models(
-        corpus, material, stage.model, settings, folder=folder, progress=progress
-    )
-    model = stage.model
-    if settings.use_dev and material.dev.raw:
-        model = _polished(stage, material, settings, progress)
-    _save(
-        folder,
-        corpus,
-        material,
-        model,
-        settings=settings,
-        dropped=dropped,
-        tuned=tuned,
-        ngrams=ngrams,
-    )
-    (folder / store.STAGE).unlink(missing_ok=True)
+    again = settings.use_dev and bool(material.dev.raw)
+    first, second = (_TUNED_AT, 1.0) if again else (_SHARES[1], 1.0)
+    lessons = material.lessons("train", material.train)
+    alone = replace(settings, members=1) if again else settings  # the weights found serve for all members
+    model, aligned = train_acoustic(lessons, alone, folder, _part(progress, _SHARES[0], first))
+    dropped = (*material.train.dropped, *_unaligned(aligned, material.train))
+    prepare.refuse_too_many(dropped, len(corpus.train))
+    ngrams = _language_models(corpus, material, settings, folder)
+    tuned = _tune(material, model, tuple(ngrams), folder, _part(progress, first, first))
+    if again:
+        lessons = material.lessons("all", material.train, material.dev)
+        model, _ = train_acoustic(lessons, settings, folder, _part(progress, first, second))
+    _save_graphs(material, model, tuple(ngrams), folder)
+    _save(folder, corpus, material, model, settings=settings, dropped=dropped, tuned=tuned, ngrams=ngrams)
+    store.drop_stages(folder)
     progress(1.0, 1.0, "trained")
+
+
+def _part(progress: Progress, begin: float, end: float) -> Callable[[float, str], None]:
+    """For a part of the work, which goes from `begin` to `end`."""
+    return lambda share, note: progress(begin + share * (end - begin), 1.0, note)
 
 
 def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) -> Material:
@@ -104,112 +110,62 @@ def _at_most(corpus: TrainingSet, seconds: float) -> Sequence[Utterance]:
     return corpus.dev[::every]
 
 
-def _stages(
-    corpus: TrainingSet, material: Material, settings: TrainSettings, folder: Path, progress: Progress
-) -> tuple[Stage, tuple[Dropped, ...]]:
-    """The last stage of the acoustic model, and all utterances lost on the way."""
-    speech, schedule = material.speech(material.train), _schedule(settings)
-    key = _key(settings, material)
-    path = folder / store.STAGE
-    stage = store.load_stage(path, key)
-    if stage is None:
-        progress(_SHARES[0], 1.0, "flat start")
-        topology = left_to_right(
-            (p for v in material.pronunciations.values() for w in v for p in w), settings.silence_states
-        )
-        stage = flat_start(speech, material.pronunciations, topology)
-        store.save_stage(path, stage, key)
-
-    def keep(done: Stage) -> None:
-        store.save_stage(path, done, key)
-        share = (done.iteration + 1) / schedule.iterations
-        note = f"iteration {done.iteration + 1}, {done.model.mixtures.gaussians} Gaussians"
-        progress(_SHARES[0] + share * (_SHARES[1] - _SHARES[0]), 1.0, note)
-
-    stage = run_stages(stage, speech, material.pronunciations, schedule, keep)
-    dropped = (*material.train.dropped, *_unaligned(stage, material.train))
-    prepare.refuse_too_many(dropped, len(corpus.train))
-    return stage, dropped
-
-
-def _schedule(settings: TrainSettings) -> Schedule:
-    return Schedule(settings.gaussians, settings.iterations, settings.seed)
-
-
-def _key(settings: TrainSettings, material: Material) -> str:
-    """Names what is trained: the settings, the utterances, their words and pronunciations."""
-    content = [
-        asdict(settings),
-        [u.id for u in material.train.utterances],
-        [len(raw) for raw in material.train.raw],
-        material.train.words,
-        sorted((w, list(map(list, p))) for w, p in material.pronunciations.items()),
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _unaligned(stage: Stage, heard: Heard) -> list[Dropped]:
+def _unaligned(aligned: Sequence[bool], heard: Heard) -> list[Dropped]:
     return [
         Dropped(utterance.id, f"{utterance.source}: {len(raw) / 100:.2f} s is too short for its words")
-        for utterance, raw, states in zip(heard.utterances, heard.raw, stage.alignments, strict=True)
-        if states is None
+        for utterance, raw, usable in zip(heard.utterances, heard.raw, aligned, strict=True)
+        if not usable
     ]
-
-
-def _polished(stage: Stage, material: Material, settings: TrainSettings, progress: Progress) -> AcousticModel:
-    """A few more iterations over train and dev together; nothing is chosen any more."""
-    train, dev = material.speech(material.train), material.speech(material.dev)
-    both = Speech((*train.features, *dev.features), (*train.words, *dev.words))
-    first = Stage(-1, stage.model, (), float("-inf"))
-    # as many Gaussians as there are: none are added
-    schedule = Schedule(stage.model.mixtures.gaussians, _POLISH, settings.seed)
-
-    def keep(done: Stage) -> None:
-        share = 0.9 + 0.1 * (done.iteration + 1) / _POLISH
-        progress(share, 1.0, "learning from the dev speech too")
-
-    return run_stages(first, both, material.pronunciations, schedule, keep).model
 
 
 def _language_models(
-    corpus: TrainingSet,
+    corpus: TrainingSet, material: Material, settings: TrainSettings, folder: Path
+) -> dict[str, int]:
+    """An ARPA file in `folder` for each language model there is; how many n-grams each has."""
+    ngrams = {}
+    for name in settings.lms:
+        arpa = _arpa(folder, name)
+        if name != CORPUS_LM:
+            words, pronounced = material.train.words, material.pronunciations
+            ngrams[name] = sum(prepare.trigram(corpus, words, settings.order, pronounced, arpa))
+        elif corpus.language_model is not None:
+            ngrams[name] = sum(prepare.own_language_model(corpus, material.pronunciations, arpa))
+    return ngrams
+
+
+def _arpa(folder: Path, name: str) -> Path:
+    return folder / f"{name}.arpa"
+
+
+def _graph(material: Material, model: AcousticModel, name: str, folder: Path) -> Arcs:
+    words = WordTable(tuple(sorted(material.pronunciations)))
+    grammar = grammar_graph(_arpa(folder, name), words)
+    return decoding_graph(grammar, words, material.pronunciations, model.topology, model.self_loops)
+
+
+def _save_graphs(material: Material, model: AcousticModel, names: Sequence[str], folder: Path) -> None:
+    for name in names:
+        store.save_graph(folder / f"graph-{name}.npz", _graph(material, model, name, folder))
+
+
+def _tune(
     material: Material,
     model: AcousticModel,
-    settings: TrainSettings,
-    *,
+    names: Sequence[str],
     folder: Path,
-    progress: Progress,
-) -> tuple[dict[str, Tuned], dict[str, int]]:
-    """A decoding graph in `folder` for each language model, tuned on dev; n-gram counts."""
-    words = WordTable(tuple(sorted(material.pronunciations)))
-    dev = _dev_speech(material, model)
-    tuned, ngrams = {}, {}
-
-    def step(note: str) -> None:
-        progress(_SHARES[1], 1.0, note)
-
-    for name in settings.lms:
-        if name == CORPUS_LM and corpus.language_model is None:
-            continue
-        arpa = folder / f"{name}.arpa"
-        if name == CORPUS_LM:
-            counts = prepare.own_language_model(corpus, material.pronunciations, arpa)
-        else:
-            counts = prepare.trigram(
-                corpus, material.train.words, settings.order, material.pronunciations, arpa
-            )
-        grammar = grammar_graph(arpa, words)
-        graph = decoding_graph(grammar, words, material.pronunciations, model.topology, model.self_loops)
-        store.save_graph(folder / f"graph-{name}.npz", graph)
-        tuned[name] = tune(graph, words, dev, Beam(), step)
-        ngrams[name] = sum(counts)
-    return tuned, ngrams
+    step: Callable[[float, str], None],
+) -> dict[str, Tuned]:
+    """On the dev speech, for each language model."""
+    words, dev = WordTable(tuple(sorted(material.pronunciations))), _dev_speech(material, model)
+    return {
+        name: tune(_graph(material, model, name, folder), words, dev, Beam(), lambda note: step(0.0, note))
+        for name in names
+    }
 
 
 def _dev_speech(material: Material, model: AcousticModel) -> DevSpeech:
-    features = material.speech(material.dev).features
     return DevSpeech(
-        tuple(model.mixtures.log_likelihoods(x) for x in features),
+        tuple(model.mixtures.log_likelihoods(x) for x in material.normalised(material.dev)),
         tuple(" ".join(words) for words in material.dev.words),
     )
 

@@ -19,14 +19,16 @@ Chosen = TypeVar("Chosen")
 class TrainSettings:
     """`lms`: which language models to prepare and tune; the corpus's own is left out where it has none.
 
-    `order` of the n-grams; `gaussians` in all; `prior_frames`, `noise`, `high_hz`: see `pipelines.features`.
-    `use_dev`: the last iterations learn from the dev speech too, after everything was tuned on it.
+    `order` of the n-grams; `members`: so many acoustic models with a seed each are pooled, of `gaussians`
+    each; `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune one member that was
+    trained without the dev speech, on it; then train all of them anew on train and dev together.
     """
 
     lms: tuple[str, ...] = LMS
     order: int = 3
     gaussians: int = 1800
     iterations: int = 40
+    members: int = 1
     seed: int = 1
     silence_states: int = 5
     prior_frames: float = 0.0
@@ -57,8 +59,10 @@ def train_settings(config: Mapping[str, Any]) -> TrainSettings:
             raise InputError(
                 f"unknown language model {lm!r}{did_you_mean(lm, LMS)} (known: {', '.join(LMS)})"
             )
-    if settings.gaussians < 1 or settings.iterations < 1 or settings.order < 1 or not settings.lms:
-        raise InputError("the hybrid needs gaussians, iterations and order of 1 or more, and one of lms")
+    if settings.gaussians < 1 or settings.iterations < 1 or settings.order < 1:
+        raise InputError("the hybrid needs gaussians, iterations and order of 1 or more")
+    if settings.members < 1 or not settings.lms:
+        raise InputError("the hybrid needs members of 1 or more, and one of lms")
     return settings
 
 

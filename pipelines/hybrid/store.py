@@ -17,7 +17,8 @@ from pipelines.hybrid.gmm import Mixtures
 from pipelines.hybrid.model import AcousticModel, Stage
 from pipelines.hybrid.topology import Topology
 
-MODEL, ACOUSTIC, STAGE = "model.json", "acoustic.npz", "stage.npz"
+MODEL, ACOUSTIC = "model.json", "acoustic.npz"
+_STAGES = "stage-*.npz"
 FORMAT = 1
 
 
@@ -71,6 +72,17 @@ def load_acoustic(folder: Path) -> tuple[AcousticModel, FeatureSettings, Normali
     arrays = load_arrays(folder / ACOUSTIC)
     settings = FeatureSettings(**json.loads(str(arrays["features"])))
     return _model(arrays), settings, Normalisation(arrays["mean"], arrays["offset"], arrays["scale"])
+
+
+def stage_file(name: str, member: int) -> str:
+    """Of the acoustic model's part number `member`, trained on what is called `name`."""
+    return _STAGES.replace("*", f"{name}-{member}")
+
+
+def drop_stages(folder: Path) -> None:
+    """Removes what an unfinished training would go on from."""
+    for path in folder.glob(_STAGES):
+        path.unlink()
 
 
 def save_stage(path: Path, stage: Stage, key: str) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import jiwer
 import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import uniform_filter
 
 from pipelines.fst import Arcs, const_fst
 from pipelines.grammar import WordTable
 from pipelines.hybrid.graph import with_insertion_penalty
-from pipelines.hybrid.model import DEFAULT_PENALTY, Tuned
+from pipelines.hybrid.model import Tuned
 from pipelines.search import Beam, LogLikelihoods, Search
 
-WEIGHTS = (6.0, 8.0, 10.0, 12.0, 14.0, 17.0)
-PENALTIES = (-1.0, -0.5, 0.0, 0.5, 1.0)
+WEIGHTS = (6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0)
+PENALTIES = (-1.5, -0.75, 0.0, 0.75, 1.5)
+
+Rates: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,36 +34,26 @@ class DevSpeech:
 def tune(
     graph: Arcs, words: WordTable, dev: DevSpeech, beam: Beam, step: Callable[[str], None] = lambda note: None
 ) -> Tuned:
-    """Every weight without a penalty, then every penalty at the best weight, then the weights beside it.
-
-    A small dev set is noisy: a weight is judged by its errors averaged with those of its neighbours.
-    """
+    """Every weight with every penalty; see `flattest` for the choice."""
     if not any(dev.references):
         return Tuned()
-    rates: dict[tuple[float, float], float] = {}
-
-    def try_all(penalties: Sequence[float], weights: Sequence[float]) -> None:
-        for penalty in penalties:
-            step(f"tuning the weight of the language model, penalty {penalty:g}")
-            search = Search(const_fst(with_insertion_penalty(graph, penalty)), beam)
-            for weight in weights:
-                if (penalty, weight) not in rates:
-                    rates[penalty, weight] = _wer(search, words, dev, weight)
-
-    try_all((DEFAULT_PENALTY,), WEIGHTS)
-    weight = min(WEIGHTS, key=lambda w: _smoothed(rates, DEFAULT_PENALTY, w))
-    try_all(PENALTIES, (weight,))
-    penalty = min(PENALTIES, key=lambda p: (rates[p, weight], abs(p)))
-    try_all((penalty,), WEIGHTS)
-    weight = min(WEIGHTS, key=lambda w: _smoothed(rates, penalty, w))
-    return Tuned(weight, penalty, rates[penalty, weight])
+    rates = np.zeros((len(PENALTIES), len(WEIGHTS)))
+    for i, penalty in enumerate(PENALTIES):
+        step(f"tuning the weight of the language model, penalty {penalty:g}")
+        search = Search(const_fst(with_insertion_penalty(graph, penalty)), beam)
+        rates[i] = [_wer(search, words, dev, weight) for weight in WEIGHTS]
+    i, j = flattest(rates)
+    return Tuned(WEIGHTS[j], PENALTIES[i], float(rates[i, j]))
 
 
-def _smoothed(rates: Mapping[tuple[float, float], float], penalty: float, weight: float) -> float:
-    """Half the rate itself, half the mean of its neighbours' (one at either end)."""
-    at = WEIGHTS.index(weight)
-    around = [rates[penalty, w] for w in (*WEIGHTS[max(0, at - 1) : at], *WEIGHTS[at + 1 : at + 2])]
-    return 0.5 * rates[penalty, weight] + 0.5 * float(np.mean(around))
+def flattest(rates: Rates) -> tuple[int, int]:
+    """Row and column of the lowest rate averaged with its neighbours' (up to eight), shape (rows, columns).
+
+    A small dev set is noisy: one lucky point says less than the low ground it should lie in.
+    """
+    smooth = uniform_filter(rates, size=3, mode="nearest")
+    i, j = np.unravel_index(int(smooth.argmin()), rates.shape)
+    return int(i), int(j)
 
 
 def _wer(search: Search, words: WordTable, dev: DevSpeech, weight: float) -> float:
