@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def test_growing_mixtures_fit_better(speech: Speech) -> None:
     large = run_stages(start, speech, DICTIONARY, Schedule(4 * TOPOLOGY.states, 8), lambda stage: None)
     assert large.model.mixtures.gaussians > small.model.mixtures.gaussians
     assert large.log_likelihood > small.log_likelihood
+
+
+def test_copies_share_the_alignment(speech: Speech) -> None:
+    start = flat_start(speech, DICTIONARY, TOPOLOGY)
+    plain = run_stages(start, speech, DICTIONARY, Schedule(TOPOLOGY.states, 3), lambda stage: None)
+    slow = tuple((i, np.repeat(x, 2, axis=0)) for i, x in enumerate(speech.features))
+    copied = run_stages(
+        start, replace(speech, copies=slow), DICTIONARY, Schedule(TOPOLOGY.states, 3), lambda stage: None
+    )
+    np.testing.assert_allclose(copied.model.mixtures.means, plain.model.mixtures.means, atol=1e-3)
 
 
 def test_the_seed_decides(speech: Speech) -> None:

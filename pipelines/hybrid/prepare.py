@@ -10,10 +10,11 @@ import numpy as np
 
 from data.errors import InputError
 from data.lexicon import lexicon_for, read_dictionary
-from data.types import Utterance
+from data.types import Samples, Utterance
 from pipelines.features import Features, FeatureSettings, raw_features
 from pipelines.grammar import clean_arpa
 from pipelines.hybrid.align import Pronunciations
+from pipelines.hybrid.disturb import Copying, copies_of
 from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
 from pipelines.ngram import END, UNKNOWN, estimate, write_arpa
 from pipelines.protocol import TrainingSet
@@ -31,12 +32,16 @@ class Dropped:
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """Utterances that could be read: raw features and normalised words; and those that could not."""
+    """Utterances that could be read: raw features and normalised words; and those that could not.
+
+    `copies`: (number of the utterance, raw features), see `pipelines.hybrid.disturb`.
+    """
 
     utterances: tuple[Utterance, ...]
     raw: tuple[Features, ...]
     words: tuple[tuple[str, ...], ...]
     dropped: tuple[Dropped, ...]
+    copies: tuple[tuple[int, Features], ...] = ()
 
 
 def hear(
@@ -44,27 +49,41 @@ def hear(
     utterances: Sequence[Utterance],
     settings: FeatureSettings,
     step: Callable[[int], None] = lambda done: None,
+    copying: Copying | None = None,
 ) -> Heard:
     """Features and words of `utterances`; unreadable, empty or NaN audio is dropped, its file named."""
     kept: list[Utterance] = []
     raw: list[Features] = []
     dropped: list[Dropped] = []
+    copies: list[tuple[int, Features]] = []
+    copying = copying or Copying()
+    rng = np.random.default_rng(copying.seed)
+    other = np.zeros(0, np.float32)  # the utterance before
     for done, utterance in enumerate(utterances):
+        step(done)
         try:
-            raw.append(_features(corpus, utterance, settings))
+            samples = _samples(corpus, utterance)
+            raw.append(_features(samples, utterance, settings))
             kept.append(utterance)
         except InputError as error:
             dropped.append(Dropped(utterance.id, str(error)))
-        step(done)
+            continue
+        for copy in copies_of(samples, other, settings.sample_rate, copying, rng):
+            copies.append((len(kept) - 1, _features(copy, utterance, settings)))
+        other = samples
     words = tuple(tuple(corpus.normalise(u.text).split()) for u in kept)
-    return Heard(tuple(kept), tuple(raw), words, tuple(dropped))
+    return Heard(tuple(kept), tuple(raw), words, tuple(dropped), tuple(copies))
 
 
-def _features(corpus: TrainingSet, utterance: Utterance, settings: FeatureSettings) -> Features:
+def _samples(corpus: TrainingSet, utterance: Utterance) -> Samples:
     audio = corpus.audio(utterance)
     if not np.isfinite(audio.samples).all():
         raise InputError("samples that are not finite numbers: write the file anew", utterance.source)
-    found = raw_features(audio.samples, settings)
+    return audio.samples
+
+
+def _features(samples: Samples, utterance: Utterance, settings: FeatureSettings) -> Features:
+    found = raw_features(samples, settings)
     if not len(found):
         raise InputError("shorter than one frame (25 ms)", utterance.source)
     if not np.isfinite(found).all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 from data.types import Utterance
@@ -13,6 +14,7 @@ from pipelines.grammar import WordTable, grammar_graph
 from pipelines.hybrid import prepare, store
 from pipelines.hybrid.acoustic import Lessons, train_acoustic
 from pipelines.hybrid.align import Pronunciations
+from pipelines.hybrid.disturb import Copying
 from pipelines.hybrid.graph import decoding_graph
 from pipelines.hybrid.model import AcousticModel, Tuned
 from pipelines.hybrid.prepare import Dropped, Heard
@@ -39,15 +41,23 @@ class Material:
     guessed: int
 
     def normalised(self, heard: Heard) -> tuple[Features, ...]:
-        prior = self.features.prior_frames
-        return tuple(Normaliser(self.normalisation, prior).accept(raw) for raw in heard.raw)
+        return tuple(self.normaliser().accept(raw) for raw in heard.raw)
+
+    def normaliser(self) -> Normaliser:
+        return Normaliser(self.normalisation, self.features.prior_frames)
 
     def lessons(self, name: str, *heard: Heard) -> Lessons:
         """All of `heard` together."""
         features = tuple(x for part in heard for x in self.normalised(part))
         words = tuple(sentence for part in heard for sentence in part.words)
+        begins = accumulate((len(part.raw) for part in heard), initial=0)
+        copies = tuple(
+            (begin + i, self.normaliser().accept(raw))
+            for begin, part in zip(begins, heard, strict=False)
+            for i, raw in part.copies
+        )
         ids = tuple(utterance.id for part in heard for utterance in part.utterances)
-        return Lessons(name, Speech(features, words), self.pronunciations, ids)
+        return Lessons(name, Speech(features, words, copies), self.pronunciations, ids)
 
 
 def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, progress: Progress) -> None:
@@ -92,9 +102,10 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     def step(done: int) -> None:
         progress(_SHARES[0] * (done + 1) / total, 1.0, "features")
 
-    train = prepare.hear(corpus, corpus.train, features, step)
+    copying = Copying(settings.copies, settings.speed, settings.disturbed, settings.seed)
+    train = prepare.hear(corpus, corpus.train, features, step, copying)
     prepare.refuse_too_many(train.dropped, len(corpus.train))
-    dev = prepare.hear(corpus, dev_utterances, features, lambda done: step(len(corpus.train) + done))
+    dev = prepare.hear(corpus, dev_utterances, features, lambda done: step(len(corpus.train) + done), copying)
     words = prepare.vocabulary(corpus, train.words, settings)
     words.update(word for sentence in dev.words for word in sentence if settings.use_dev)
     pronunciations, guessed = prepare.pronounce(corpus, words)

@@ -22,19 +22,23 @@ class TrainSettings:
     `order` of the n-grams; `members`: so many acoustic models with a seed each are pooled, of `gaussians`
     each; `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune one member that was
     trained without the dev speech, on it; then train all of them anew on train and dev together.
+    `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
     """
 
     lms: tuple[str, ...] = LMS
     order: int = 3
     gaussians: int = 1800
-    iterations: int = 40
-    members: int = 1
+    iterations: int = 30
+    members: int = 3
     seed: int = 1
     silence_states: int = 5
     prior_frames: float = 0.0
     noise: float = 1.0
     high_hz: float = 0.0
     use_dev: bool = True
+    copies: int = 0
+    speed: float = 0.0
+    disturbed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ def train_settings(config: Mapping[str, Any]) -> TrainSettings:
         raise InputError("the hybrid needs gaussians, iterations and order of 1 or more")
     if settings.members < 1 or not settings.lms:
         raise InputError("the hybrid needs members of 1 or more, and one of lms")
+    if settings.copies < 0 or not 0.0 <= settings.speed < 1.0 or not 0.0 <= settings.disturbed <= 1.0:
+        raise InputError("the hybrid needs copies of 0 or more, speed and disturbed from 0 to 1")
     return settings
 
 

@@ -38,10 +38,15 @@ class Schedule:
 
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """What is learnt from: features (frames, D) and words, utterance by utterance."""
+    """What is learnt from: features (frames, D) and words, utterance by utterance.
+
+    `copies` are utterances over again, disturbed or at another speed: (number of the utterance, features).
+    They are not aligned; theirs is the utterance's own alignment, stretched to their length.
+    """
 
     features: tuple[Features, ...]
     words: tuple[tuple[str, ...], ...]
+    copies: tuple[tuple[int, Features], ...] = ()
 
     def __len__(self) -> int:
         return len(self.features)
@@ -94,8 +99,15 @@ def advance(
 
 
 def _together(speech: Speech, alignments: Sequence[States | None]) -> tuple[Features, States]:
-    aligned = [(x, s) for x, s in zip(speech.features, alignments, strict=True) if s is not None]
+    """All frames and their states, those of the copies too."""
+    heard = [*enumerate(speech.features), *speech.copies]
+    aligned = [(x, _stretched(found, len(x))) for i, x in heard if (found := alignments[i]) is not None]
     return np.concatenate([x for x, _ in aligned]), np.concatenate([s for _, s in aligned])
+
+
+def _stretched(states: States, frames: int) -> States:
+    even: States = states[np.arange(frames) * len(states) // max(1, frames)]
+    return even
 
 
 def _stay(
