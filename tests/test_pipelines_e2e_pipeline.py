@@ -13,6 +13,7 @@ import torch
 from data.errors import InputError
 from data.types import Audio, Utterance
 from pipelines.e2e.pipeline import EndToEndPipeline
+from pipelines.ngram import estimate, write_arpa
 from pipelines.protocol import Chunk, SessionOverError
 
 RATE = 8000
@@ -184,6 +185,17 @@ def test_bad_audio_and_bad_settings_get_one_line(model: Path, tmp_path: Path) ->
     (tmp_path / "card.json").write_text("{}")
     with pytest.raises(InputError, match="damaged"):
         EndToEndPipeline.load(tmp_path, {})
+
+
+def test_a_corpus_may_bring_a_unigram_which_kenlm_does_not_take(tmp_path: Path) -> None:
+    own = tmp_path / "own.arpa"
+    write_arpa(estimate([s.upper().split() for s in SENTENCES], order=1), own)
+    corpus, model = Tones(SENTENCES, language_model=own), tmp_path / "model"
+    config = {**TINY, "epochs": 1, "flat_epochs": 0, "lms": ["corpus", "trigram"], "tune": ["wfst", "beam"]}
+    EndToEndPipeline.train(corpus, config, model, quiet)
+    assert EndToEndPipeline.load(model, {"decoder": "wfst", "lm": "corpus"}).facts()["lm"] == "corpus"
+    with pytest.raises(InputError, match="bigrams at least"):
+        EndToEndPipeline.load(model, {"decoder": "beam", "lm": "corpus"})
 
 
 def test_facts_name_what_was_decoded_with(model: Path) -> None:

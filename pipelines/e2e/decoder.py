@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pyctcdecode import Alphabet, BeamSearchDecoderCTC, LanguageModel  # type: ignore[attr-defined]
 
+from data.errors import InputError
 from pipelines.e2e.token_graph import TokenGraph, arpa_words
 from pipelines.e2e.tokens import BLANK, Tokens, collapse
 from pipelines.search import Beam, Search, Stream
@@ -110,8 +111,16 @@ class PrefixBeam:
     def __init__(self, tokens: Tokens, arpa: Path, weights: Weights, width: int = 64) -> None:
         self._tokens, self._width = tokens, width
         logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # it warns of every small vocabulary
+        try:
+            scorer = kenlm.Model(str(arpa), _quiet())
+        except OSError as error:
+            raise InputError(
+                "kenlm, which the beam decoder asks, cannot use this language model; "
+                "it wants bigrams at least: take another lm, or decoder = 'wfst'",
+                arpa,
+            ) from error
         model = LanguageModel(
-            kenlm.Model(str(arpa), _quiet()),
+            scorer,
             arpa_words(arpa),
             alpha=weights.lm_weight,
             beta=weights.insertion,

@@ -141,11 +141,20 @@ def read_weights(model_dir: Path, decoder: str, lm: str) -> Weights:
 
 def ngrams(arpa: Path) -> int:
     """How many n-grams of all orders an ARPA file announces."""
-    total = 0
+    return sum(_announced(arpa))
+
+
+def order(arpa: Path) -> int:
+    """The highest order of which an ARPA file has n-grams."""
+    return len(_announced(arpa))
+
+
+def _announced(arpa: Path) -> list[int]:
+    counts = []
     with arpa.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if line.startswith("\\1-grams:"):
                 break
             if line.startswith("ngram "):
-                total += int(line.split("=")[1])
-    return total
+                counts.append(int(line.split("=")[1]))
+    return counts

@@ -106,13 +106,14 @@ def add_language(
     heard = hear(corpus, trained)
     tuned: dict[str, dict[str, Weights]] = {"wfst": {}, "beam": {}}
     for lm in lms:
+        arpa = language.arpa_path(model_dir, lm)
         graph = read_token_graph(language.graph_path(model_dir, lm))
         found = Weights()
         if heard:
             found = language.tune_graph(heard, lambda weights, graph=graph: GraphSearch(graph, weights))  # type: ignore[misc]
         tuned["wfst"][lm] = found
-        if heard and "beam" in settings.tune:
-            beam = PrefixBeam(trained.tokens, language.arpa_path(model_dir, lm), found, width=32)
+        if heard and "beam" in settings.tune and language.order(arpa) > 1:  # kenlm takes no unigram
+            beam = PrefixBeam(trained.tokens, arpa, found, width=32)
             tuned["beam"][lm] = language.tune_beam(heard, beam, found)
     language.write_weights(model_dir, tuned)
     progress(10, 10, "done")
