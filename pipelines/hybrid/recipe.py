@@ -17,6 +17,7 @@ from pipelines.hybrid.align import Pronunciations
 from pipelines.hybrid.disturb import Copying
 from pipelines.hybrid.graph import decoding_graph
 from pipelines.hybrid.model import AcousticModel, Tuned
+from pipelines.hybrid.positions import positioned
 from pipelines.hybrid.prepare import Dropped, Heard
 from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
 from pipelines.hybrid.train import Speech
@@ -109,6 +110,8 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     words = prepare.vocabulary(corpus, train.words, settings)
     words.update(word for sentence in dev.words for word in sentence if settings.use_dev)
     pronunciations, guessed = prepare.pronounce(corpus, words)
+    if settings.positions:
+        pronunciations = positioned(pronunciations, train.words)
     return Material(
         features, estimate_normalisation(train.raw, features), train, dev, pronunciations, guessed
     )

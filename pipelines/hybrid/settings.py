@@ -22,6 +22,7 @@ class TrainSettings:
     `order` of the n-grams; `members`: so many acoustic models with a seed each are pooled, of `gaussians`
     each; `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune one member that was
     trained without the dev speech, on it; then train all of them anew on train and dev together.
+    `positions`: see `pipelines.hybrid.positions`.
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
     """
 
@@ -30,6 +31,7 @@ class TrainSettings:
     gaussians: int = 1800
     iterations: int = 30
     members: int = 3
+    positions: bool = True
     seed: int = 1
     silence_states: int = 5
     prior_frames: float = 0.0
