@@ -7,7 +7,7 @@ BIN := .venv/bin
 CUDA_TORCH := $(shell $(BASE_PYTHON) -c 'import torch; print(torch.version.cuda or "")' 2>/dev/null)
 JOBS ?= 2
 
-.PHONY: bench test check lint types layers venv clean
+.PHONY: bench test speed check lint types layers venv clean
 
 bench: venv
 	$(BIN)/asrbench run quick
@@ -15,6 +15,9 @@ bench: venv
 
 test: venv
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+speed: venv
+	$(BIN)/python -m pytest tests/test_speed.py --benchmark-only --benchmark-columns=median,min,max,rounds
 
 check: venv lint types layers test
 

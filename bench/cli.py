@@ -66,11 +66,19 @@ def _tally(record: RunRecord) -> str:
 def show(
     run: _RunName = "latest",
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A line a value.")] = False,
+    as_table: Annotated[bool, typer.Option("--table", help="A line a cell.")] = False,
 ) -> None:
     """Print every value of a run."""
     from bench.summary import values_of
 
     values = values_of(load_run(run))
+    if as_csv or as_table:
+        from bench.tables import long_table, wide_table
+
+        table = long_table(values) if as_csv else wide_table(values)
+        print(table.to_csv(index=False) if as_csv else table.to_string(na_rep="", float_format="%.4g"))
+        return
     if as_json:
         print(json.dumps([asdict(value) for value in values], indent=1, ensure_ascii=False, allow_nan=False))
         return
