@@ -170,7 +170,7 @@ def update(mixtures: Mixtures, statistics: Statistics, variance_floor: Doubles) 
 
 def grow(mixtures: Mixtures, occupancy: Doubles, target: int, rng: np.random.Generator) -> Mixtures:
     """Splits the heaviest Gaussians up to `target` in all; `occupancy`, shape (S,), in frames."""
-    wanted = _targets(np.diff(mixtures.first), occupancy, target)
+    wanted = targets(np.diff(mixtures.first), occupancy, target)
     weights, means, variances = [], [], []
     for state, count in enumerate(wanted):
         mine = slice(mixtures.first[state], mixtures.first[state + 1])
@@ -190,7 +190,7 @@ def grow(mixtures: Mixtures, occupancy: Doubles, target: int, rng: np.random.Gen
     return Mixtures(np.concatenate(weights), np.concatenate(means), np.concatenate(variances), first)
 
 
-def _targets(counts: npt.NDArray[np.int64], occupancy: Doubles, target: int) -> list[int]:
+def targets(counts: npt.NDArray[np.int64], occupancy: Doubles, target: int) -> list[int]:
     """Gaussians go one by one to the state with the most occupancy^0.25 for each of its Gaussians."""
     power = np.maximum(occupancy, 0.0) ** _SPLIT_POWER
     wanted = [int(c) for c in counts]

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.features import Features
 from pipelines.hybrid.align import Alignment, Pronunciations, WordGraph, align, word_graph
+from pipelines.hybrid.clusters import first_clusters
 from pipelines.hybrid.flat_start import VARIANCE_FLOOR, even_alignment, phone_hmms
 from pipelines.hybrid.gmm import Doubles, States, accumulate, grow, update
 from pipelines.hybrid.model import AcousticModel, Stage
@@ -92,8 +93,11 @@ def advance(
     mixtures = update(model.mixtures, statistics, np.full(features.shape[1], VARIANCE_FLOOR))
     target = schedule.target(iteration, mixtures.states)
     if target > mixtures.gaussians and iteration < schedule.iterations - 1:
-        occupancy = np.bincount(states, minlength=mixtures.states).astype(float)
-        mixtures = grow(mixtures, occupancy, target, np.random.default_rng((schedule.seed, iteration)))
+        if iteration == 0:
+            mixtures = first_clusters(mixtures, features, states, target, schedule.seed)
+        else:
+            occupancy = np.bincount(states, minlength=mixtures.states).astype(float)
+            mixtures = grow(mixtures, occupancy, target, np.random.default_rng((schedule.seed, iteration)))
     model = AcousticModel(model.topology, mixtures, model.self_loops)
     return Stage(iteration, model, alignments, statistics.log_likelihood / len(features))
 
