@@ -161,7 +161,7 @@ def streams(record: RunRecord, cell: Cell) -> Iterator[Figure]:
     high = None if fails is None else float(fails)
     note = cell.reason or ("" if fails is not None else "no larger number was seen to fail")
     yield Figure(name, count, "streams", len(cell.trials), count, high, note=note)
-    yield from _costs(record, cell, (count, count, count), len(cell.trials))
+    yield from _costs(record, cell, (high or count, count, count), len(cell.trials))
 
 
 def latency(record: RunRecord, cell: Cell) -> Iterator[Figure]:

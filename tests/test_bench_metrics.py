@@ -65,7 +65,8 @@ def test_streams_with_their_interval() -> None:
     found = by_metric(cell("capacity", facts=facts))
     streams = found["streams_per_core"]
     assert (streams.value, streams.low, streams.high) == (40, 40, 42)
-    assert found["cost_per_audio_hour"].value == pytest.approx(0.06 / 20)
+    cost = found["cost_per_audio_hour"]
+    assert (cost.value, cost.low, cost.high) == pytest.approx((0.06 / 20, 0.06 / 21, 0.06 / 20))
     assert "streams_per_gpu" in by_metric(cell("capacity", facts={**facts, "device": "cuda:0"}))
 
 
