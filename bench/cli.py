@@ -1,4 +1,5 @@
-"""The command line: `asrbench`. Exit codes: 0 done, 2 unusable input or usage, 130 interrupted."""
+"""The command line: `asrbench`. Exit codes: 0 done, 2 unusable input or usage, 130 interrupted;
+`check` and `gate` add 1 for what they find, `gate` 3 for what it cannot decide."""
 
 from __future__ import annotations
 
@@ -108,6 +109,25 @@ def report(
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror or error})", output) from error
     print(f"report: {output.resolve()}")
+
+
+@app.command()
+def gate(
+    base: Annotated[
+        str, typer.Argument(metavar="BASE", help="The run to be held against: id, path or latest.")
+    ],
+    new: _RunName = "latest",
+    wer_limit: Annotated[float, typer.Option(min=0.0, help="Percent absolute that may be lost.")] = 0.5,
+) -> None:
+    """Whether a run is less accurate than another; exit code 1 where it is, 3 where nothing can be said."""
+    from bench.gate import exit_code
+    from bench.gate import gate as judge
+
+    findings = judge(load_run(base), load_run(new), wer_limit)
+    for finding in findings:
+        print(f"{finding.verdict:14} {finding.cell}: {finding.detail}")
+    if code := exit_code(findings):
+        raise typer.Exit(code)
 
 
 @app.command(name="version")
