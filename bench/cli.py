@@ -1,5 +1,8 @@
-"""The command line: `asrbench`. Exit codes: 0 done, 2 unusable input or usage, 130 interrupted;
-`check` and `gate` add 1 for what they find, `gate` 3 for what it cannot decide."""
+"""The command line: `asrbench`.
+
+Exit codes: 0 done, 2 unusable input or usage, 130 interrupted; `check` and `gate` end with 1 for what they
+find, `gate` with 3 for what it cannot decide.
+"""
 
 from __future__ import annotations
 
