@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from data.errors import InputError, did_you_mean
+from data.toml_file import read_toml
 
 PRICES = Path(__file__).parent / "prices"
 
@@ -35,10 +35,7 @@ def read_prices(name: str) -> Prices:
     known = sorted(entry.stem for entry in PRICES.glob("*.toml"))
     if not path.is_file():
         raise InputError(f"there is no price card '{name}'{did_you_mean(name, known)}")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"is no price card: {error}", path) from error
+    _, table = read_toml(path)
     names = {entry.name for entry in fields(Prices)} - {"card"}
     for key in table:
         if key not in names:

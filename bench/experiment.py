@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, get_args
 
 from bench.options import Options, Slo
 from data.errors import InputError, did_you_mean
+from data.toml_file import read_toml
 from pipelines.protocol import PipelineSpec
 from results.records import Scenario
 
@@ -102,15 +102,7 @@ def find_experiment(name: str) -> Path:
 def read_experiment(name: str | Path) -> Experiment:
     """The experiment of that path or name. Raises `InputError` with file and line for what is wrong in it."""
     path = find_experiment(str(name))
-    try:
-        text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path) from error
-    except UnicodeDecodeError as error:
-        raise InputError("is not UTF-8 text", path) from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"is not TOML: {error}", path) from error
+    text, table = read_toml(path)
     return _Reader(path, text).experiment(table)
 
 

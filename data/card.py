@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from data.degrade import CONDITIONS
 from data.errors import InputError, did_you_mean
 from data.layouts import LAYOUTS
+from data.toml_file import read_toml
 
 CARDS = Path(__file__).parent / "cards"
 
@@ -73,15 +73,7 @@ _REQUIRED = ("name", "title", "languages", "licence", "layout", "sample_rate", "
 
 def read_card(path: Path) -> Card:
     """The card in a TOML file. Raises `InputError` with file and line for whatever is wrong in it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path) from error
-    except UnicodeDecodeError as error:
-        raise InputError("is not UTF-8 text", path) from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"is not TOML: {error}", path) from error
+    text, table = read_toml(path)
     return _CardReader(path, text).card(table)
 
 

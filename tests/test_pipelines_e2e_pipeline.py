@@ -174,7 +174,7 @@ def test_bad_audio_and_bad_settings_get_one_line(model: Path, tmp_path: Path) ->
         ({"decoder": "wftst"}, "did you mean 'wfst'"),
         ({"lm": "bigram", "decoder": "wfst"}, "without the language model 'bigram'"),
         ({"chunk_ms": 50}, "multiples of 40"),
-        ({"beam": "wide"}, "it wants a float"),
+        ({"beam": "wide"}, "wants a value of type float"),
     ):
         with pytest.raises(InputError, match=said):
             EndToEndPipeline.load(model, config)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 from data.errors import InputError, did_you_mean
 from pipelines.protocol import Config
+from pipelines.settings import filled
 
 CORPUS_LM, TRIGRAM = "corpus", "trigram"
 DECODERS = ("greedy", "beam", "wfst")
@@ -65,38 +65,9 @@ class DecodeSettings:
     device: str = "auto"
 
 
-T = TypeVar("T", TrainSettings, DecodeSettings)
-
-
-def _read(kind: type[T], config: Config, part: str) -> T:
-    known = {f.name: f for f in fields(kind)}
-    values: dict[str, Any] = {}
-    for key, value in config.items():
-        if key not in known:
-            raise InputError(f"e2e: unknown key {key!r} in pipeline.{part}{did_you_mean(key, known)}")
-        values[key] = _fitting(key, value, str(known[key].type), part)
-    return kind(**values)
-
-
-def _fitting(key: str, value: object, kind: str, part: str) -> object:
-    """`value` as the field's type, where TOML may write 2 for 2.0 and a list for a tuple."""
-    if kind.startswith("float") and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if (
-        kind.startswith("tuple")
-        and isinstance(value, list | tuple)
-        and all(isinstance(v, str) for v in value)
-    ):
-        return tuple(value)
-    wanted = next(t for t in (float, int, str, tuple) if kind.startswith(t.__name__))
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise InputError(f"e2e: pipeline.{part}.{key} is {value!r}; it wants a {wanted.__name__}")
-    return value
-
-
 def train_settings(config: Config) -> TrainSettings:
     """Raises `InputError` for unknown keys, wrong types and values out of range."""
-    settings = _read(TrainSettings, config, "train")
+    settings = filled(TrainSettings, config, "e2e: train")
     for lm in settings.lms:
         if lm not in (CORPUS_LM, TRIGRAM):
             hint = did_you_mean(lm, (CORPUS_LM, TRIGRAM))
@@ -109,7 +80,7 @@ def train_settings(config: Config) -> TrainSettings:
 
 def decode_settings(config: Config) -> DecodeSettings:
     """Raises `InputError` for unknown keys, wrong types and unknown decoders."""
-    settings = _read(DecodeSettings, config, "decode")
+    settings = filled(DecodeSettings, config, "e2e: decode")
     if settings.decoder not in DECODERS:
         hint = did_you_mean(settings.decoder, DECODERS)
         raise InputError(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 from data.errors import InputError, did_you_mean
+from pipelines.protocol import Config
+from pipelines.settings import filled
 
 CORPUS_LM, TRIGRAM_LM = "corpus", "trigram"
 LMS = (CORPUS_LM, TRIGRAM_LM)
 DEFAULT_LM = TRIGRAM_LM
-
-Chosen = TypeVar("Chosen")
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,9 @@ class DecodeSettings:
     insertion_penalty: float | None = None
 
 
-def train_settings(config: Mapping[str, Any]) -> TrainSettings:
+def train_settings(config: Config) -> TrainSettings:
     """Raises `InputError` for unknown keys and values of a wrong kind."""
-    settings = _parse(TrainSettings, config)
+    settings = filled(TrainSettings, config, "hybrid: train")
     for lm in settings.lms:
         if lm not in LMS:
             raise InputError(
@@ -74,35 +72,9 @@ def train_settings(config: Mapping[str, Any]) -> TrainSettings:
     return settings
 
 
-def decode_settings(config: Mapping[str, Any]) -> DecodeSettings:
+def decode_settings(config: Config) -> DecodeSettings:
     """Raises `InputError` for unknown keys and values of a wrong kind."""
-    settings = _parse(DecodeSettings, config)
+    settings = filled(DecodeSettings, config, "hybrid: decode")
     if settings.beam <= 0 or settings.max_active < 2:
         raise InputError("the hybrid's beam must be over 0, and max_active 2 or more")
     return settings
-
-
-def _parse(kind: type[Chosen], config: Mapping[str, Any]) -> Chosen:
-    known = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for key, value in config.items():
-        if key not in known:
-            raise InputError(f"the hybrid has no setting {key!r}{did_you_mean(key, known)}")
-        values[key] = _value(key, value, known[key])
-    return kind(**values)
-
-
-def _value(key: str, value: Any, kind: str) -> Any:
-    """TOML's value as the field's type."""
-    if (
-        kind.startswith("tuple")
-        and isinstance(value, list | tuple)
-        and all(isinstance(v, str) for v in value)
-    ):
-        return tuple(value)
-    if kind.startswith("float") and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    exact = {"int": int, "str": str, "bool": bool}.get(kind)
-    if exact is not None and type(value) is exact:
-        return value
-    raise InputError(f"the hybrid's setting {key!r} should be of type {kind}, not {value!r}")
