@@ -15,7 +15,7 @@ from bench.stats import holm, mapsswe, paired_bootstrap, segments
 from results.records import Cell, RunRecord, UtteranceRow
 from results.values import Comparison
 
-TEST = "MAPSSWE, Holm-adjusted; interval by paired bootstrap over speakers"
+TEST = "MAPSSWE"
 LEVEL = 0.05
 
 

@@ -133,7 +133,7 @@ def _dot_panel(
         )
     axes.set_xlim(0, largest * 1.28 or 1.0)
     axes.set_ylim(-0.6, len(labels) - 0.4)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.yaxis.set_major_locator(FixedLocator([float(y) for y in range(len(labels))]))
     axes.set_yticklabels([short(label) for label in reversed(labels)] if show_labels else [""] * len(labels))

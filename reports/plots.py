@@ -66,16 +66,25 @@ def error_plot(figures: Figures, group: Group, name: str) -> Plot | None:
 
 
 def cost_plot(figures: Figures, group: Group, name: str) -> Plot | None:
-    looks = styles(figures.pipelines(group))
-    found = [(p, figures.find(group, p, "cost_per_audio_hour")) for p in heard(figures, group)]
-    panel = [_dot(p, v, looks[p]) for p, v in found if v is not None and usable(v)]
-    unit = next((v.unit for _, v in found if v is not None and usable(v)), "")
-    if not panel:
+    """A panel for each scenario: a live stream costs more than the same audio in a batch."""
+    metric, looks = "cost_per_audio_hour", styles(figures.pipelines(group))
+    condition = next(iter(figures.conditions(group)), "")
+    panels, told = [], []
+    for scenario in figures.scenarios(group, metric):
+        places = [(p, Spot(p, condition, scenario, metric)) for p in heard(figures, group)]
+        found = [(p, value) for p, spot in places if usable(value := figures.at(group, spot))]
+        if found:
+            panels.append((scenario, [_dot(p, v, looks[p]) for p, v in found if v]))
+            told += [f"{p} ({scenario}) {figure(v)}" for p, v in found]
+            currency = found[0][1].unit.removesuffix("/h") if found[0][1] else ""
+    if not panels:
         return None
-    told = ", ".join(f"{p} {figure(v)}" for p, v in found)
-    currency = unit.removesuffix("/h")
-    drawing = both(name, f"Cost on {group.title}", told, dots([("", panel)], f"{currency} per audio hour"))
-    return Plot(drawing, f"Cost of one audio hour on {group.title}. Lower is better.", group.run)
+    drawing = both(
+        name, f"Cost on {group.title}", ", ".join(told), dots(panels, f"{currency} per audio hour")
+    )
+    where = f" ({condition})" if condition else ""
+    caption = f"Cost of one audio hour on {group.title}{where}, by scenario. Lower is better."
+    return Plot(drawing, caption, group.run)
 
 
 def _dot(pipeline: str, value: Value, style: Style) -> Dot:
