@@ -201,7 +201,7 @@ def _compared(c: Comparison) -> Row:
     winner = {"a": c.a, "b": c.b}.get(c.verdict)
     metric = metric_of(c.metric)
     word = "fewer errors" if c.metric in ERROR_RATES else f"better {metric.label}"
-    verdict = f"{winner}: {word}" if winner else c.verdict
+    verdict = f"{c.verdict.upper()}: {word}" if winner else c.verdict
     entries = (
         Entry(metric.label),
         Entry(verdict, flag="" if winner else c.verdict),
