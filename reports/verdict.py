@@ -58,13 +58,24 @@ def verdict(figures: Figures, group: Group) -> Verdict:
 
 
 def contenders(figures: Figures, group: Group) -> tuple[str, ...]:
-    """The most accurate pipeline of each kind, hybrid and end-to-end first; two of one kind if alone."""
+    """The most accurate pipeline of each kind, hybrid and end-to-end first; two of one kind if alone.
+
+    Those whose streams were counted go first: the verdict is about accuracy and speed of the same recogniser.
+    """
     names = [name for name in figures.pipelines(group) if kind_of(name) != "null"]
-    ranked = sorted(names, key=lambda name: _rank(figures.find(group, name, error_metric(figures, group))))
+    metric = error_metric(figures, group)
+    ranked = sorted(
+        names, key=lambda name: (not _serves(figures, group, name), _rank(figures.find(group, name, metric)))
+    )
     kinds = ("hybrid", "e2e", "peer", "other")
     best = [next((n for n in ranked if kind_of(n) == kind), None) for kind in kinds]
     chosen = [name for name in best if name]
     return tuple(chosen if len(chosen) > 1 else ranked[:2])
+
+
+def _serves(figures: Figures, group: Group, pipeline: str) -> bool:
+    metrics = ("streams_per_core", "streams_per_gpu")
+    return any(usable(figures.find(group, pipeline, metric)) for metric in metrics)
 
 
 def _rank(value: Value | None) -> float:
