@@ -30,7 +30,7 @@ def capacity_run(
 ) -> CapacityResult:
     """The largest number of concurrent paced streams that meets the service level, with the whole curve.
 
-    Raises `InputError` for a recogniser that does not stream.
+    Raises `NotAskedForError` for a recogniser that does not stream.
     """
     with Recogniser(target, [item.audio for item in items], options) as recogniser:
         recogniser.require_streaming()

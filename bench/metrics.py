@@ -13,7 +13,7 @@ import numpy as np
 from bench.cost import cost_per_audio_hour
 from bench.latency import percentile as nearest_rank
 from bench.stats import bootstrap_by_speaker, quantile_interval
-from results.records import Cell, RunRecord, UtteranceRow
+from results.records import KNOWS_WHO_SPEAKS, Cell, RunRecord, UtteranceRow, knows_who_speaks
 from results.values import Value, ValueStatus
 
 GROUP = "asrbench.metrics"
@@ -86,9 +86,11 @@ def accuracy(record: RunRecord, cell: Cell) -> Iterator[Figure]:
         errors = [row.substitutions + row.deletions + row.insertions for row in rows]
         words = [row.reference_words for row in rows]
         characters = [row.reference_characters for row in rows]
+        note = KNOWS_WHO_SPEAKS if knows_who_speaks(cell) else ""
         if spaced:
-            yield _rate("wer", rows, errors, words, _seed(record))
-        yield _rate("cer", rows, [row.character_errors for row in rows], characters, _seed(record))
+            yield replace(_rate("wer", rows, errors, words, _seed(record)), note=note)
+        wrong = [row.character_errors for row in rows]
+        yield replace(_rate("cer", rows, wrong, characters, _seed(record)), note=note)
         for name in ("substitutions", "deletions", "insertions", "reference_words"):
             yield Figure(name, float(sum(getattr(row, name) for row in rows)), "words", len(rows))
     skipped = len({row.utterance for row in cell.rows if row.error is not None and row.repeat == 0})

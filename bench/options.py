@@ -98,5 +98,9 @@ CountErrors: TypeAlias = Callable[[str, str], tuple[int, int]]
 """Of an utterance id and a raw hypothesis: word errors and reference words."""
 
 
+class NotAskedForError(Exception):
+    """A cell that its pipeline never promised to fill; one line, for the cell's `reason`."""
+
+
 class MeasurementError(Exception):
     """A recogniser failed while it was measured; one line, for the cell's `reason`."""

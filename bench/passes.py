@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +27,14 @@ def offline_pass(
 ) -> Pass:
     """All audio at hand, in batches of similar length, in a fresh process. Rows come in the items' order.
 
+    A recogniser that asks for speaker labels gets them, and all of a speaker in one batch.
     `processing_seconds` of a row is its share, by length, of its batch's. The timing holds `transcribe` and
     the device's barrier, not the reading of audio.
     """
-    longest_first = sorted(range(len(items)), key=lambda i: -items[i].audio.seconds)
-    batches = [longest_first[i : i + options.batch] for i in range(0, len(items), options.batch)]
-    return _transcribed(target, items, options, repeat=repeat, progress=progress, batches=batches)
+    with Recogniser(target, [item.audio for item in items], options) as recogniser:
+        labels = speaker_labels(items, options.seed) if recogniser.loaded["speaker_labels"] else None
+        batches = offline_batches(items, options.batch, labels)
+        return _transcribed(recogniser, items, batches, repeat=repeat, progress=progress, labels=labels)
 
 
 def single_pass(
@@ -39,25 +42,50 @@ def single_pass(
 ) -> Pass:
     """One utterance after another, batch 1, in a fresh process."""
     batches = [[i] for i in range(len(items))]
-    return _transcribed(target, items, options, repeat=repeat, progress=progress, batches=batches)
+    with Recogniser(target, [item.audio for item in items], options) as recogniser:
+        return _transcribed(recogniser, items, batches, repeat=repeat, progress=progress)
+
+
+def speaker_labels(items: Sequence[Item], seed: int) -> list[str | None]:
+    """``speaker-3`` for each item, numbered in a seeded order: nothing of the corpus's own names is left."""
+    known = sorted({item.speaker for item in items if item.speaker is not None})
+    random.Random(seed).shuffle(known)
+    number = {speaker: f"speaker-{n}" for n, speaker in enumerate(known, 1)}
+    return [None if item.speaker is None else number[item.speaker] for item in items]
+
+
+def offline_batches(
+    items: Sequence[Item], size: int, labels: Sequence[str | None] | None = None
+) -> list[list[int]]:
+    """Indices of items, the longest first, `size` at a time; with labels a speaker's are one batch."""
+    longest_first = sorted(range(len(items)), key=lambda i: -items[i].audio.seconds)
+    by_speaker: dict[str | None, list[int]] = {}
+    for i in longest_first:
+        by_speaker.setdefault(labels[i] if labels else None, []).append(i)
+    nobodys = by_speaker.pop(None, [])
+    return [*by_speaker.values(), *(nobodys[i : i + size] for i in range(0, len(nobodys), size))]
 
 
 def _transcribed(
-    target: Target,
+    recogniser: Recogniser,
     items: Sequence[Item],
-    options: Options,
+    batches: Sequence[Sequence[int]],
     *,
     repeat: int,
     progress: Progress,
-    batches: Sequence[Sequence[int]],
+    labels: Sequence[str | None] | None = None,
 ) -> Pass:
-    with Recogniser(target, [item.audio for item in items], options) as recogniser:
-        warm_up = _warm_up(recogniser, batches, options)
-        origin = clock.now()
-        answer = recogniser.call(
-            "transcribe", {"batches": batches}, lambda done: progress(done, len(batches), target.name)
-        )
-        facts = common_facts(recogniser, options, answer)
+    name, options = recogniser.target.name, recogniser.options
+    warm_up = _warm_up(recogniser, batches, labels)
+    origin = clock.now()
+    answer = recogniser.call(
+        "transcribe",
+        {"batches": batches, "speakers": labels},
+        lambda done: progress(done, len(batches), name),
+    )
+    facts = common_facts(recogniser, options, answer)
+    if labels is not None:
+        facts |= {"knows_who_speaks": "yes", "batch": "all of a speaker"}
     rows = [
         _transcribed_row(items[index], repeat, origin, values)
         for index, *values in sorted(answer["rows"], key=lambda row: int(row[0]))
@@ -65,16 +93,19 @@ def _transcribed(
     return Pass(tuple(rows), _repeat(recogniser, rows, repeat, warm_up, answer), facts)
 
 
-def _warm_up(recogniser: Recogniser, batches: Sequence[Sequence[int]], options: Options) -> Seconds:
+def _warm_up(
+    recogniser: Recogniser, batches: Sequence[Sequence[int]], labels: Sequence[str | None] | None
+) -> Seconds:
     """Recognises a few utterances before anything is timed; the seconds that it took.
 
     An accelerator gets the whole first batch, the longest, which makes it reserve what it needs.
     """
     on_cpu = recogniser.loaded["facts"].get("device", "cpu") == "cpu"
-    some = batches[len(batches) // 2][: options.warm_up] if on_cpu else batches[0]
+    count = recogniser.options.warm_up
+    some = batches[len(batches) // 2][:count] if on_cpu else batches[0]
     begun = clock.now()
-    if options.warm_up:
-        recogniser.call("transcribe", {"batches": [some]})
+    if count:
+        recogniser.call("transcribe", {"batches": [some], "speakers": labels})
     return clock.now() - begun
 
 
@@ -234,8 +265,12 @@ def lag_facts(board: Board) -> Facts:
 def common_facts(recogniser: Recogniser, options: Options, answer: dict[str, Any]) -> Facts:
     """The pipeline's own facts, and where and how it ran."""
     cores = recogniser.cores
+    loaded = recogniser.loaded
+    look_ahead = {} if loaded["look_ahead_ms"] is None else {"look_ahead_ms": loaded["look_ahead_ms"]}
     return {
-        **recogniser.loaded["facts"],
+        "streaming": "yes" if loaded["streaming"] else "no",
+        **look_ahead,
+        **loaded["facts"],
         **answer.get("facts", {}),
         "core": -1 if cores.recogniser is None else cores.recogniser,
         "load_core": -1 if cores.load is None else cores.load,

@@ -13,7 +13,7 @@ from bench.board import Board
 from bench.channel import PeerGone
 from bench.child import Child, spawn
 from bench.hardware import Cores, choose_cores
-from bench.options import MeasurementError, Options, Target
+from bench.options import MeasurementError, NotAskedForError, Options, Target
 from bench.plan import Plan
 from bench.pool import AudioPool
 from data.errors import InputError
@@ -80,9 +80,9 @@ class Recogniser:
         return self._child.process.pid
 
     def require_streaming(self) -> None:
-        """Raises `InputError` for a recogniser that has no streaming mode."""
+        """Raises `NotAskedForError` for one that, as it is loaded, has no streaming mode."""
         if not self.loaded["streaming"]:
-            raise InputError(f"pipeline {self.target.name!r} does not stream")
+            raise NotAskedForError(f"pipeline {self.target.name} does not stream")
 
     def call(
         self,

@@ -14,7 +14,7 @@ from bench import clock, hardware, measure
 from bench.cells import Block, Playlist, Task, blocks, playlist
 from bench.cost import read_prices
 from bench.experiment import Experiment
-from bench.measure import MeasurementError, Options, Target
+from bench.measure import MeasurementError, NotAskedForError, Options, Target
 from bench.score import count, scored
 from bench.training import Trained, TrainingError, probe, trained
 from data.collection import Corpus
@@ -26,10 +26,6 @@ from results.records import Cell, RunRecord
 from results.store import RunFolder, stored_runs
 
 Announce = Callable[[Cell], None]
-
-
-class NotAskedForError(Exception):
-    """A cell that its pipeline never promised to fill."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Worker:
         self._meter = Meter()
         self._pipeline: Pipeline | None = None
         self._pool = AudioPool(pool_descriptor, ())
+        self._speakers: list[str | None] | None = None
 
     @property
     def pipeline(self) -> Pipeline:
@@ -56,12 +57,22 @@ class Worker:
         self.pipeline.synchronize()
         seconds = clock.now() - begun
         self._meter.start()
-        capabilities = self.pipeline.capabilities
-        return {"load_seconds": seconds, "facts": self._facts(), "streaming": capabilities.streaming}
+        able = self.pipeline.capabilities  # of what is loaded; its class may promise more
+        return {
+            "load_seconds": seconds,
+            "facts": self._facts(),
+            "streaming": able.streaming,
+            "look_ahead_ms": able.look_ahead_ms if able.streaming else None,
+            "speaker_labels": getattr(able, "speaker_labels", False),
+        }
 
     def transcribe(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Batches of utterance indices; for each utterance started, finished, seconds, text, error."""
+        """Batches of utterance indices; for each utterance started, finished, seconds, text, error.
+
+        `speakers`, where there are any, holds the label of each utterance.
+        """
         rows: dict[int, tuple[Any, ...]] = {}
+        self._speakers = message.get("speakers")
         with quiet():
             self._meter.start()
             for done, batch in enumerate(message["batches"]):
@@ -71,13 +82,13 @@ class Worker:
         return {"rows": [[index, *row] for index, row in rows.items()], **self._used()}
 
     def _batch(self, batch: list[int]) -> list[tuple[Any, ...]]:
-        audios = [self._pool.audio(index) for index in batch]
+        audios = [self._audio(index) for index in batch]
         begun = clock.now()
         try:
             texts = [transcript.text for transcript in self._transcribe(audios)]
         except Exception as error:
             if len(batch) > 1:  # find the one that cannot be used; the others do not pay for it
-                return [self._batch([index])[0] for index in batch]
+                return self._divided(batch)
             return [(begun, clock.now(), 0.0, "", one_line(error))]
         done = clock.now()
         total = sum(audio.seconds for audio in audios) or 1.0
@@ -86,6 +97,18 @@ class Worker:
             (begun, done, (done - begun) * share, text, None)
             for share, text in zip(shares, texts, strict=True)
         ]
+
+    def _divided(self, batch: list[int]) -> list[tuple[Any, ...]]:
+        """One by one; what belongs to one speaker once more together, without what was refused."""
+        alone = {index: self._batch([index])[0] for index in batch}
+        good = [index for index, row in alone.items() if row[-1] is None]
+        if self._speakers is not None and 1 < len(good) < len(batch):
+            alone |= zip(good, self._batch(good), strict=True)
+        return list(alone.values())
+
+    def _audio(self, index: int) -> Audio:
+        audio = self._pool.audio(index)
+        return audio if self._speakers is None else replace(audio, speaker=self._speakers[index])
 
     def _transcribe(self, audios: list[Audio]) -> list[Transcript]:
         transcripts = self.pipeline.transcribe(audios)

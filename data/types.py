@@ -15,10 +15,14 @@ Samples: TypeAlias = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """Mono audio. `samples` has shape (n,), float32, full scale at -1 and 1; `sample_rate` is in Hz."""
+    """Mono audio. `samples` has shape (n,), float32, full scale at -1 and 1; `sample_rate` is in Hz.
+
+    `speaker` is an opaque label of who speaks, where the source says so, such as a call's channel.
+    """
 
     samples: Samples
     sample_rate: int
+    speaker: str | None = None
 
     @property
     def seconds(self) -> Seconds:

@@ -66,6 +66,7 @@ class Capabilities:
     sample_rate: int | None = None  # Hz; None: takes what it is given
     look_ahead_ms: float | None = None
     trainable: bool = False
+    speaker_labels: bool = False  # wants `Audio.speaker`, and a speaker's utterances in one `transcribe`
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,6 +101,14 @@ class Cell:
         return "/".join((self.corpus, self.split, self.condition, self.pipeline, self.scenario))
 
 
+KNOWS_WHO_SPEAKS = "knows who speaks"
+
+
+def knows_who_speaks(cell: Cell) -> bool:
+    """Whether the recogniser was given speaker labels."""
+    return cell.facts.get("knows_who_speaks") == "yes"
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """A run: what was asked for, on which machine, with which versions, and every finished cell."""

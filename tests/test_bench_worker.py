@@ -19,6 +19,7 @@ from bench import plan
 from bench.measure import (
     Item,
     MeasurementError,
+    NotAskedForError,
     Options,
     Slo,
     Target,
@@ -215,8 +216,40 @@ def test_a_package_that_is_missing_is_told_apart(tmp_path, monkeypatch):
 def test_one_that_cannot_stream_says_so_where_streams_are_asked_for():
     target = Target("offline-only", "load_recognisers:OfflineOnlyPipeline")
     assert len(offline_pass(target, items(2), Options(), 0, quiet).rows) == 2
-    with pytest.raises(InputError, match="does not stream"):
-        stream_run(target, items(2), Options(), quiet)
+    for run in (stream_run, server_run):
+        with pytest.raises(NotAskedForError, match="pipeline offline-only does not stream"):
+            run(target, items(2), Options(), quiet)
+    with pytest.raises(NotAskedForError):
+        capacity_run(target, items(2), Options(), lambda *_: (0, 0), quiet)
+
+
+def test_who_speaks_is_told_offline_to_those_that_ask_and_nobody_else():
+    adapting = Target("sat", "load_recognisers:AdaptingPipeline", decode={"adapt": True})
+    utterances = [*items(7), replace(items(1)[0], utterance="unknown", speaker=None)]
+    told = offline_pass(adapting, utterances, Options(batch=2, warm_up=0), 0, quiet)
+    heard = [row.raw_hypothesis for row in told.rows]
+    assert sorted(set(heard)) == ["None of 1", "speaker-1 of 4", "speaker-2 of 3"] or sorted(set(heard)) == [
+        "None of 1",
+        "speaker-1 of 3",
+        "speaker-2 of 4",
+    ]
+    assert heard[0] == heard[2] == heard[4] == heard[6] != heard[1] == heard[3] == heard[5]
+    assert told.facts["knows_who_speaks"] == "yes"
+    assert told.facts["streaming"] == "no"
+    alone = single_pass(adapting, utterances, Options(warm_up=0), 0, quiet)
+    assert {row.raw_hypothesis for row in alone.rows} == {"None of 1"}
+    plain = Target("si", "load_recognisers:AdaptingPipeline")
+    other = offline_pass(plain, utterances, Options(batch=8, warm_up=0), 0, quiet)
+    assert {row.raw_hypothesis for row in other.rows} == {"None of 8"}
+    assert "knows_who_speaks" not in other.facts
+
+
+def test_an_utterance_that_is_refused_costs_its_speaker_no_more_than_itself():
+    adapting = Target("sat", "load_recognisers:AdaptingPipeline", decode={"adapt": True})
+    rows = offline_pass(adapting, items(8, loud=(2,)), Options(warm_up=0), 0, quiet).rows
+    assert rows[2].error == "ValueError: too loud"
+    assert {row.raw_hypothesis[-4:] for row in rows[::2] if not row.error} == {"of 3"}
+    assert {row.raw_hypothesis[-4:] for row in rows[1::2]} == {"of 4"}
 
 
 def test_it_is_pinned_has_one_thread_and_a_process_of_its_own():
