@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.cost import cost_per_audio_hour
 from bench.latency import percentile as nearest_rank
+from bench.stages import seconds_of
 from bench.stats import bootstrap_by_speaker, quantile_interval
 from results.records import KNOWS_WHO_SPEAKS, Cell, RunRecord, UtteranceRow, knows_who_speaks
 from results.values import Value, ValueStatus
@@ -215,7 +216,21 @@ def footprint(record: RunRecord, cell: Cell) -> Iterator[Figure]:
     if cell.scenario in ("stream", "server", "capacity"):
         yield from _fact("send_lag_p99", cell.facts, "send_lag_p99_ms", "ms")
     yield from _fact("model_bytes", cell.facts, "model_bytes", "B")
-    yield from _fact("training_seconds", cell.training, "seconds", "s")
+    yield from _training(cell)
+
+
+def _training(cell: Cell) -> Iterator[Figure]:
+    """Seconds up to the stage that the recogniser says it uses (`bench.stages.seconds_of`), else all."""
+    stage = cell.facts.get("training_stage")
+    if stage is None or not cell.training:
+        yield from _fact("training_seconds", cell.training, "seconds", "s")
+        return
+    seconds, note = seconds_of(cell.training, str(stage)), f"stage {stage}"
+    if seconds is None:
+        note = f"stage {stage} was not timed"
+        yield Figure("training_seconds", None, "s", 0, status="not available", note=note)
+    else:
+        yield Figure("training_seconds", seconds, "s", 1, note=note)
 
 
 def _fact(metric: str, facts: Mapping[str, Any], name: str, unit: str) -> Iterator[Figure]:

@@ -30,7 +30,7 @@ class Display:
         self._bar.remove_task(self._task)
         self._bar.stop()
 
-    def __call__(self, done: float, total: float, note: str = "") -> None:
+    def __call__(self, done: float, total: float, note: str = "", *, stage: str = "") -> None:
         """Fits `pipelines.protocol.Progress`; another note begins another bar."""
         if note != self._note:
             self._note = note

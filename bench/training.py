@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import clock, hardware
+from bench.stages import JOURNAL
 from data.collection import Corpus
 from data.errors import InputError
 from pipelines.protocol import PipelineSpec, Progress
@@ -34,10 +35,10 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished model. `facts`: seconds, cpu_seconds, audio_hours, peak_memory_bytes, machine ..."""
+    """A finished model. `facts`: seconds, stage_seconds, audio_hours, peak_memory_bytes, machine ..."""
 
     model_dir: Path
-    facts: Mapping[str, float | str]
+    facts: Mapping[str, Any]
 
 
 def models_root() -> Path:
@@ -49,7 +50,7 @@ def probe(use: str) -> dict[str, bool]:
 
     Raises `InputError` for an unknown one and `MissingPackage` where a package is not installed.
     """
-    return _ask({"command": "probe", "use": use}, lambda done, total, note="": None)
+    return _ask({"command": "probe", "use": use}, _silent)
 
 
 def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -> Trained:
@@ -65,6 +66,7 @@ def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -
             request = _request(spec, card, model_dir)
             facts = {**_ask(request, progress, lock), **_facts(model_dir)}
             write_whole(model_dir / _MARKER, json.dumps(facts, indent=1).encode())
+            (model_dir / JOURNAL).unlink(missing_ok=True)
     return Trained(model_dir, json.loads((model_dir / _MARKER).read_bytes()))
 
 
@@ -87,9 +89,13 @@ def model_hash(model_dir: Path) -> str:
     """SHA-256 over the names and contents of a model's files, in hexadecimal."""
     digest = hashlib.sha256()
     for path in sorted(model_dir.rglob("*")):
-        if path.is_file() and path.name not in (_MARKER, ".lock"):
+        if path.is_file() and path.name not in (_MARKER, JOURNAL, ".lock"):
             digest.update(f"{path.relative_to(model_dir)}\0{_digest(path)}\0".encode())
     return digest.hexdigest()
+
+
+def _silent(done: float, total: float, note: str = "", *, stage: str = "") -> None:
+    """A `Progress` that nobody reads."""
 
 
 def _request(spec: PipelineSpec, card: str, model_dir: Path) -> dict[str, Any]:

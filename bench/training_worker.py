@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import clock
+from bench.stages import Stages
 from data.corpus import default_cache, open_corpus
 from data.errors import InputError
 from data.verify import verified
@@ -42,20 +43,20 @@ def _done(request: dict[str, Any], answers: Any) -> dict[str, Any]:
         able = pipeline.capabilities
         return {"trainable": bool(able.trainable), "streaming": bool(able.streaming)}
     corpus = verified(open_corpus(request["corpus"]), cache=default_cache())
-    begun = clock.now()
-    last = [begun - 1.0]
+    stages = Stages(Path(request["model_dir"]))
+    last = [clock.now() - 1.0]
 
-    def progress(done: float, total: float, note: str = "") -> None:
+    def progress(done: float, total: float, note: str = "", *, stage: str = "") -> None:
+        stages.note(stage)
         if clock.now() - last[0] >= 0.1 or done >= total:
             last[0] = clock.now()
             _say(answers, {"progress": [float(done), float(total), note]})
 
-    pipeline.train(corpus, request["train"], Path(request["model_dir"]), progress)
+    with stages:
+        pipeline.train(corpus, request["train"], Path(request["model_dir"]), progress)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    seconds = clock.now() - begun
     return {
-        "seconds": seconds,
-        "cpu_seconds": sum(usage.ru_utime + usage.ru_stime for usage in used),
+        **stages.facts(),
         "peak_memory_bytes": max(usage.ru_maxrss for usage in used) * _MAXRSS_UNIT,
         "audio_hours": sum(corpus.audio(utterance).seconds for utterance in corpus.train) / 3600,
     }

@@ -17,9 +17,12 @@ Config: TypeAlias = Mapping[str, Any]
 
 
 class Progress(Protocol):
-    """Called by long work: `done` of `total` steps, and a few words on what is being done."""
+    """Called by long work: `done` of `total` steps, and a few words on what is being done.
 
-    def __call__(self, done: float, total: float, note: str = "") -> None: ...
+    `stage` names the part of a training that is at work; its last call is taken for the stage's end.
+    """
+
+    def __call__(self, done: float, total: float, note: str = "", *, stage: str = "") -> None: ...
 
 
 class TrainingSet(Protocol):

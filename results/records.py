@@ -92,8 +92,8 @@ class Cell:
     repeats: tuple[RepeatRow, ...] = ()
     trials: tuple[Trial, ...] = ()
     facts: Mapping[str, float | str] = field(default_factory=dict)
-    # seconds, audio_hours, model_hash, cores ...
-    training: Mapping[str, float | str] = field(default_factory=dict)
+    # seconds, stage_seconds, audio_hours, model_hash, cores ...
+    training: Mapping[str, Any] = field(default_factory=dict)
     lm: str = ""
 
     @property

@@ -52,7 +52,7 @@ class LearningPipeline(NullPipeline):
             time.sleep(float(config.get("pause", 0.0)))
             with log.open("a") as file:
                 file.write(f"{done} by {os.getpid()}\n")
-            progress(done + 1, steps, "learning")
+            progress(done + 1, steps, "learning", stage="first" if done < steps // 2 else "second")
         if config.get("fail"):
             raise RuntimeError("cannot learn")
         (Path(model_dir) / "words.txt").write_text(" ".join(sorted({u.speaker or "" for u in corpus.train})))
@@ -61,7 +61,11 @@ class LearningPipeline(NullPipeline):
     def load(cls, model_dir, config):
         made = cls()
         made.words = (Path(model_dir) / "words.txt").read_text()
+        made.stage = config.get("stage")
         return made
+
+    def facts(self):
+        return {"device": "cpu"} | ({"training_stage": self.stage} if self.stage else {})
 
     def transcribe(self, batch):
         return [Transcript(self.words) for _ in batch]

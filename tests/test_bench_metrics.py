@@ -104,6 +104,19 @@ def test_latencies_count_from_the_schedule() -> None:
     assert unaligned["first_partial_from_start_p50"].value == pytest.approx(1000)
 
 
+def test_training_time_is_that_of_the_stage_a_recogniser_uses() -> None:
+    training = {"seconds": 90.0, "stage_seconds": {"mono": 10.0, "tri": 30.0, "tdnn": 60.0, "lstm": 80.0}}
+
+    def seconds(**facts: Any) -> tuple[float | None, str]:
+        found = by_metric(cell(rows=(row(0),), training=training, facts=facts))["training_seconds"]
+        return found.value, found.status
+
+    assert seconds() == (90.0, "ok")
+    assert seconds(training_stage="tri") == (30.0, "ok")
+    assert seconds(training_stage="mono tri lstm") == (10 + 20 + 20, "ok")
+    assert seconds(training_stage="sat") == (None, "not available")
+
+
 def test_comparisons_worst_utterances_and_load() -> None:
     good = tuple(row(i, i % 7 == 0) for i in range(60))
     bad = tuple(row(i, 1 + i % 2) for i in range(60))

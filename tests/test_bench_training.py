@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -70,6 +71,12 @@ def test_a_killed_training_goes_on(tmp_path: Path, ending: signal.Signals) -> No
     (log,) = logs(tmp_path)
     assert [line.split()[0] for line in log] == [str(step) for step in range(12)]
     assert len({line.split()[-1] for line in log}) == 2
+    (facts,) = [json.loads(p.read_text()) for p in (tmp_path / "runs" / "models").glob("*/training.json")]
+    ends = facts["stage_seconds"]
+    assert list(ends) == ["first", "second"]
+    assert 0 < ends["first"] < ends["second"] <= facts["seconds"]
+    assert facts["interruptions"] == 1
+    assert not list((tmp_path / "runs" / "models").glob("*/training-so-far.json"))
 
 
 def test_two_processes_never_train_the_same(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ class Share:
     def __init__(self, progress: Progress, begin: float, end: float) -> None:
         self._progress, self._begin, self._end = progress, begin, end
 
-    def __call__(self, done: float, total: float, note: str = "") -> None:
+    def __call__(self, done: float, total: float, note: str = "", *, stage: str = "") -> None:
         share = done / total if total else 1.0
-        self._progress(self._begin + (self._end - self._begin) * share, 100.0, note)
+        self._progress(self._begin + (self._end - self._begin) * share, 100.0, note, stage=stage)
 
 
 def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progress: Progress) -> None:

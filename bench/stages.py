@@ -1,0 +1,86 @@
+"""How long a training took, stage by stage, over all the processes that worked at it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import clock
+from data.types import Seconds
+from results.store import write_whole
+
+JOURNAL = "training-so-far.json"
+_EVERY: Seconds = 1.0
+
+
+class Stages:
+    """Seconds of one training, kept in the model's folder (`JOURNAL`), so that a kill loses one at most.
+
+    What a killed process did counts, also what has to be done again.
+    """
+
+    def __init__(self, model_dir: Path) -> None:
+        self._path = model_dir / JOURNAL
+        self._before: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0, "interruptions": -1.0}
+        if self._path.exists():
+            self._before |= json.loads(self._path.read_bytes())
+        self._stages: dict[str, Seconds] = dict(self._before.get("stage_seconds", {}))
+        self._begun = clock.now()
+        self._over = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+
+    def __enter__(self) -> Stages:
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._keeper.join()
+
+    def note(self, stage: str) -> None:
+        """The training is at `stage`. One that another has followed is over, whoever names it again."""
+        latest = next(reversed(self._stages), None)
+        if stage and (stage == latest or stage not in self._stages):
+            self._stages[stage] = self._seconds()
+
+    def facts(self) -> dict[str, Any]:
+        """`seconds`, `cpu_seconds`, `interruptions`, and `stage_seconds`: up to each stage's end."""
+        cpu = sum(usage.ru_utime + usage.ru_stime for usage in _used())
+        return {
+            "seconds": self._seconds(),
+            "cpu_seconds": self._before["cpu_seconds"] + cpu,
+            "interruptions": self._before["interruptions"] + 1,
+            "stage_seconds": dict(self._stages),
+        }
+
+    def _seconds(self) -> Seconds:
+        return float(self._before["seconds"]) + clock.now() - self._begun
+
+    def _keep(self) -> None:
+        while True:
+            write_whole(self._path, json.dumps(self.facts()).encode())
+            if self._over.wait(_EVERY):
+                return
+
+
+def seconds_of(training: Mapping[str, Any], stages: str) -> Seconds | None:
+    """Seconds up to the end of a stage; of several, named with spaces between, the sum of each one's own.
+
+    None where one of them was not timed.
+    """
+    ends: Mapping[str, Seconds] = training.get("stage_seconds", {})
+    names = stages.split()
+    if not names or not set(names) <= set(ends):
+        return None
+    if len(names) == 1:
+        return ends[names[0]]
+    begins = dict(zip(ends, [0.0, *ends.values()], strict=False))
+    return sum(ends[name] - begins[name] for name in names)
+
+
+def _used() -> list[resource.struct_rusage]:
+    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
