@@ -92,7 +92,7 @@ class Tones:
         return " ".join(text.lower().split())
 
 
-def quiet(done: float, total: float, note: str = "") -> None:
+def quiet(done: float, total: float, note: str = "", *, stage: str = "") -> None:
     pass
 
 
@@ -218,7 +218,7 @@ def test_an_interrupted_training_goes_on_to_the_same_curve_and_weights(tmp_path:
     config = {**TINY, "epochs": 4, "flat_epochs": 1, "plain_epochs": 1, "checkpoint_steps": 2, "dropout": 0.2}
     calls = []
 
-    def kill(done: float, total: float, note: str = "") -> None:
+    def kill(done: float, total: float, note: str = "", *, stage: str = "") -> None:
         calls.append(note)
         if "loss" in note and sum("loss" in c for c in calls) == 5:
             raise KilledError
