@@ -6,8 +6,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.experiment import CorpusChoice, Experiment, PipelineChoice, ScenarioChoice
+from bench.experiment import CorpusChoice, Experiment, ScenarioChoice
 from bench.measure import Item
+from bench.variants import PipelineChoice
 from bench.word_times import first_word_ends
 from data.collection import Corpus
 from data.errors import InputError
@@ -28,9 +29,18 @@ class Task:
     @property
     def cell(self) -> Cell:
         """The cell before anything is measured."""
-        name, split = self.corpus.label, self.corpus.split
-        lm = str(self.pipeline.spec.decode.get("lm", ""))
-        return Cell(self.pipeline.spec.name, name, split, self.condition, self.scenario.kind, lm=lm)
+        choice = self.pipeline
+        return Cell(
+            choice.spec.name,
+            self.corpus.label,
+            self.corpus.split,
+            self.condition,
+            self.scenario.kind,
+            lm=str(choice.spec.decode.get("lm", "")),
+            entry=choice.entry,
+            seed=choice.seed,
+            sweep=choice.sweep,
+        )
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ def blocks(experiment: Experiment, only: Sequence[str] = ()) -> list[Block]:
                             f"experiment {experiment.name}: two scenarios ask for {task.cell.key}"
                         )
                     seen.add(task.cell.key)
-                    if not only or pipeline.spec.name in only:
+                    if not only or pipeline.names & set(only):
                         tasks.append(task)
                 if tasks:
                     found.append(Block(tuple(tasks)))
@@ -78,7 +88,9 @@ def _conditions(corpus: CorpusChoice, scenario: ScenarioChoice) -> list[str]:
 
 
 def _takes_part(pipeline: PipelineChoice, corpus: CorpusChoice, scenario: ScenarioChoice) -> bool:
-    chosen = not scenario.pipelines or pipeline.spec.name in scenario.pipelines
+    chosen = not scenario.pipelines or bool(pipeline.names & set(scenario.pipelines))
+    if scenario.seeds == "first" and not pipeline.leads:
+        return False
     return chosen and (not pipeline.corpora or corpus.name in pipeline.corpora)
 
 

@@ -74,9 +74,11 @@ def show(
     as_table: Annotated[bool, typer.Option("--table", help="A line a cell.")] = False,
 ) -> None:
     """Print every value of a run."""
+    from bench.spreads import spreads_of
     from bench.summary import values_of
 
-    values = values_of(load_run(run))
+    record = load_run(run)
+    values = values_of(record)
     if as_csv or as_table:
         from bench.tables import long_table, wide_table
 
@@ -86,7 +88,7 @@ def show(
     if as_json:
         print(json.dumps([asdict(value) for value in values], indent=1, ensure_ascii=False, allow_nan=False))
         return
-    for value in values:
+    for value in (*values, *spreads_of(record)):
         figure = value.status if value.value is None else f"{value.value:.6g} {value.unit}".rstrip()
         spread = "" if value.low is None else f" [{value.low:.6g}, {value.high:.6g}]" if value.high else ""
         place = f"{value.corpus}/{value.split}/{value.condition}"

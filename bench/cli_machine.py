@@ -48,14 +48,14 @@ def train(
     from bench.progress import Display
 
     wanted = read_experiment(experiment)
-    names = {choice.spec.name for choice in wanted.pipelines}
+    names = {name for choice in wanted.pipelines for name in choice.names}
     for name in only or ():
         if name not in names:
             raise InputError(f"experiment {wanted.name} has no pipeline '{name}'")
     with Display() as display:
         for choice in wanted.pipelines:
             for corpus in wanted.corpora:
-                if choice.spec.name in (only or names) and corpus.name in (choice.corpora or (corpus.name,)):
+                if choice.names & set(only or names) and corpus.name in (choice.corpora or (corpus.name,)):
                     told = _trained(choice.spec, corpus.teacher, display)
                     print(f"{choice.spec.name} on {corpus.teacher}: {told}")
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from bench.options import Options, Slo
+from bench.variants import PipelineChoice, variants
 from data.errors import InputError, did_you_mean
 from data.toml_file import read_toml
 from pipelines.protocol import PipelineSpec
@@ -17,6 +18,7 @@ from results.records import Scenario
 EXPERIMENTS = Path(__file__).parent / "experiments"
 KINDS: tuple[str, ...] = get_args(Scenario)
 _OPTION_KINDS = {"int": int, "float": float, "Seconds": float}
+_TRAINING = ("use", "train", "seeds")
 _OPTIONS = {entry.name: entry.type for entry in fields(Options) if entry.name not in ("seed", "slo")}
 
 
@@ -44,16 +46,8 @@ class CorpusChoice:
 
 
 @dataclass(frozen=True)
-class PipelineChoice:
-    """A pipeline, and the corpora that it is for (empty: all)."""
-
-    spec: PipelineSpec
-    corpora: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class ScenarioChoice:
-    """A scenario; empty `conditions`, `pipelines` and `corpora` mean all.
+    """A scenario; empty `conditions`, `pipelines` and `corpora` mean all, and so does empty `seeds`.
 
     `utterances` caps the items by a seeded choice; `repeat_utterances` caps them in all passes but the first.
     """
@@ -62,6 +56,7 @@ class ScenarioChoice:
     conditions: tuple[str, ...] = ()
     pipelines: tuple[str, ...] = ()
     corpora: tuple[str, ...] = ()
+    seeds: Literal["", "first"] = ""
     repeats: int = 1
     utterances: int | None = None
     repeat_utterances: int | None = None
@@ -116,14 +111,15 @@ class _Reader:
     def experiment(self, table: dict[str, Any]) -> Experiment:
         self._known(table, {"name", "seed", "prices", "corpus", "pipeline", "scenario"})
         corpora = tuple(self._corpus(entry) for entry in self._tables(table, "corpus"))
-        pipelines = tuple(self._pipeline(entry) for entry in self._tables(table, "pipeline"))
+        pipelines = self._pipelines(self._tables(table, "pipeline"))
         scenarios = tuple(self._scenario(entry) for entry in self._tables(table, "scenario"))
         self._unique("corpus", [f"{corpus.label}/{corpus.split}" for corpus in corpora])
         self._unique("pipeline", [choice.spec.name for choice in pipelines])
         for names in [entry.corpora for entry in pipelines] + [entry.corpora for entry in scenarios]:
             self._refers("corpora", names, {corpus.name for corpus in corpora})
         for scenario in scenarios:
-            self._refers("pipelines", scenario.pipelines, {choice.spec.name for choice in pipelines})
+            called = {name for choice in pipelines for name in choice.names}
+            self._refers("pipelines", scenario.pipelines, called)
             heard = {condition for corpus in corpora for condition in corpus.conditions}
             self._refers("conditions", scenario.conditions, heard)
         name, seed = self._typed(table, "name", str, self.path.stem), self._typed(table, "seed", int, 1)
@@ -140,14 +136,48 @@ class _Reader:
             self._typed(entry, "trained_on", str, ""),
         )
 
-    def _pipeline(self, entry: dict[str, Any]) -> PipelineChoice:
-        self._known(entry, {"name", "use", "train", "decode", "corpora"})
-        name = self._typed(entry, "name", str)
-        if not re.fullmatch(r"[\w.+-]+", name):
-            self._fail("name", "a pipeline's 'name' takes letters, digits, dots and dashes alone", name)
+    def _pipelines(self, entries: list[dict[str, Any]]) -> tuple[PipelineChoice, ...]:
+        """The choices of all entries; one that is trained as another takes over its training and seeds."""
+        known: dict[str, dict[str, Any]] = {}
+        found: list[PipelineChoice] = []
+        for entry in entries:
+            name = self._typed(entry, "name", str)
+            if not re.fullmatch(r"[\w.+-]+", name):
+                self._fail("name", "a pipeline's 'name' takes letters, digits, dots and dashes alone", name)
+            known[name] = whole = self._with_training(entry, known)
+            found += self._pipeline(whole)
+        return tuple(found)
+
+    def _with_training(self, entry: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        if "train_as" not in entry:
+            return entry
+        model = self._typed(entry, "train_as", str)
+        self._refers("train_as", (model,), set(known))
+        for key in _TRAINING:
+            if key in entry:
+                what = f"'train_as' takes '{key}' from '{model}': leave one of them out"
+                self._fail("train_as", what, model)
+        return {key: known[model][key] for key in _TRAINING if key in known[model]} | entry
+
+    def _pipeline(self, entry: dict[str, Any]) -> tuple[PipelineChoice, ...]:
+        self._known(entry, {"name", "decode", "corpora", "sweep", "train_as", *_TRAINING})
         train, decode = (self._typed(entry, key, dict, {}) for key in ("train", "decode"))
-        spec = PipelineSpec(name, self._typed(entry, "use", str), train, decode)
-        return PipelineChoice(spec, self._strings(entry, "corpora"))
+        spec = PipelineSpec(entry["name"], self._typed(entry, "use", str), train, decode)
+        return variants(spec, self._strings(entry, "corpora"), self._seeds(entry), self._sweep(entry))
+
+    def _seeds(self, entry: dict[str, Any]) -> tuple[int, ...]:
+        seeds = entry.get("seeds", [])
+        whole = isinstance(seeds, list) and all(type(seed) is int for seed in seeds)
+        if not whole or len(set(seeds)) < len(seeds):
+            self._fail("seeds", "'seeds' has to be a list of different whole numbers")
+        return tuple(seeds)
+
+    def _sweep(self, entry: dict[str, Any]) -> dict[str, list[Any]]:
+        sweep: dict[str, list[Any]] = self._typed(entry, "sweep", dict, {})
+        for key, values in sweep.items():
+            if not isinstance(values, list) or not values:
+                self._fail("sweep", f"'{key}' of a sweep has to be a list of settings to try")
+        return sweep
 
     def _scenario(self, entry: dict[str, Any]) -> ScenarioChoice:
         own = {entry.name for entry in fields(ScenarioChoice)} - {"options"}
@@ -164,6 +194,13 @@ class _Reader:
         counts = ("repeats", "utterances", "repeat_utterances")
         values: dict[str, Any] = {key: self._count(entry, key) for key in counts if key in entry}
         values |= {key: self._strings(entry, key) for key in ("conditions", "pipelines", "corpora")}
+        values["seeds"] = self._typed(entry, "seeds", str, "")
+        if values["seeds"] not in ("", "first"):
+            self._fail(
+                "seeds",
+                "'seeds' of a scenario can only be \"first\"; without it, all take part",
+                values["seeds"],
+            )
         values["options"] = {key: self._option(entry, key) for key in _OPTIONS if key in entry}
         values["slo"] = {key: float(self._typed(slo, key, float)) for key in slo}
         return ScenarioChoice(kind, **values)

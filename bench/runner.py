@@ -43,7 +43,7 @@ class Runner:
 
     def run(self, new: bool = False) -> RunRecord:
         """Measures what is missing and returns the whole record. `InputError` where nothing can go on."""
-        unknown = set(self.only) - {choice.spec.name for choice in self.experiment.pipelines}
+        unknown = set(self.only).difference(*(choice.names for choice in self.experiment.pipelines))
         if unknown:
             raise InputError(f"experiment {self.experiment.name} has no pipeline '{min(unknown)}'")
         wanted = blocks(self.experiment, self.only)

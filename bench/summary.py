@@ -9,6 +9,7 @@ import numpy as np
 from bench.compare import comparisons_of
 from bench.metrics import accuracy_rows, values_of_cell
 from bench.score import align
+from bench.spreads import spreads_of
 from results.records import Cell, RunRecord, Trial
 from results.values import AlignedUtterance, LoadPoint, Summary, Value
 
@@ -28,13 +29,15 @@ def summarise(records: Sequence[RunRecord]) -> Summary:
         comparisons=comparisons_of(records),
         utterances=tuple(entry for record in records for entry in _worst(record)),
         load_points=tuple(point for record in records for point in _load_points(record)),
+        spreads=tuple(value for record in records for value in spreads_of(record)),
     )
 
 
 def _worst(record: RunRecord) -> Iterator[AlignedUtterance]:
-    """The utterances with the most errors, the shorter first among equals; none of the empty recogniser."""
+    """The utterances with the most errors, the shorter first among equals; of the leading recognisers."""
+    leading = set(record.leading) - {"null"}
     for cell in record.cells:
-        if cell.scenario != "offline" or cell.pipeline == "null":
+        if cell.scenario != "offline" or cell.pipeline not in leading:
             continue
         rows = [(row.substitutions + row.deletions + row.insertions, row) for row in accuracy_rows(cell)]
         rows.sort(key=lambda entry: (-entry[0], entry[1].reference_words, entry[1].utterance))

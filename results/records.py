@@ -95,6 +95,9 @@ class Cell:
     # seconds, stage_seconds, audio_hours, model_hash, cores ...
     training: Mapping[str, Any] = field(default_factory=dict)
     lm: str = ""
+    entry: str = ""  # of the experiment, where one stands for several pipelines: seeds, settings of a sweep
+    seed: int | None = None  # of the training, where the entry gives seeds
+    sweep: str = ""  # the setting that it stands for in a sweep, such as beam=8
 
     @property
     def key(self) -> str:
@@ -126,3 +129,12 @@ class RunRecord:
     prices: Mapping[str, Any]
     cells: tuple[Cell, ...] = ()
     format: int = FORMAT
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """The pipelines that stand for their entries: of each its first seed, and no setting of a sweep."""
+        first: dict[str, str] = {}
+        for cell in self.cells:
+            if not cell.sweep:
+                first.setdefault(cell.entry or cell.pipeline, cell.pipeline)
+        return tuple(first.values())

@@ -99,3 +99,4 @@ class Summary:
     comparisons: tuple[Comparison, ...] = ()
     utterances: tuple[AlignedUtterance, ...] = ()
     load_points: tuple[LoadPoint, ...] = ()
+    spreads: tuple[Value, ...] = ()  # over the seeds of an entry; `pipeline` is the entry

@@ -75,8 +75,10 @@ def test_what_comes_along_can_be_read(name: str) -> None:
         ("[[corpus]]", "[[corpse]]", 2, "unknown key 'corpse'"),
     ],
 )
-def test_mistakes_are_placed(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
-    path = written(tmp_path, GOOD.replace(old, new))
+def test_mistakes_are_placed(
+    tmp_path: Path, old: str, new: str, line: int, says: str, *, good: str = GOOD
+) -> None:
+    path = written(tmp_path, good.replace(old, new))
     with pytest.raises(InputError) as caught:
         read_experiment(path)
     assert str(caught.value).startswith(f"{path}:{line}: ")
@@ -87,6 +89,64 @@ def test_mistakes_are_placed(tmp_path: Path, old: str, new: str, line: int, says
 def test_what_is_no_experiment_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError):
         read_experiment(written(tmp_path, text))
+
+
+FAMILY = """name = "x"
+[[corpus]]
+name = "quick"
+[[pipeline]]
+name = "a"
+use = "null"
+seeds = [3, 1]
+train = { size = 2 }
+decode = { model = "mono" }
+[[pipeline]]
+name = "b"
+train_as = "a"
+decode = { model = "tri", beam = 9.0 }
+sweep = { beam = [8.0, 10.5] }
+[[scenario]]
+kind = "offline"
+pipelines = ["a"]
+[[scenario]]
+kind = "single"
+seeds = "first"
+[[scenario]]
+kind = "capacity"
+pipelines = ["b@beam"]
+"""
+
+
+def test_one_entry_stands_for_its_seeds_and_its_sweep(tmp_path: Path) -> None:
+    experiment = read_experiment(written(tmp_path, FAMILY))
+    names = [[task.cell.pipeline for task in block.tasks] for block in blocks(experiment)]
+    swept = ["b-s3@beam=8", "b-s3@beam=10.5"]
+    assert names == [["a-s3", "a-s1"], ["a-s3", "b-s3", *swept], swept]
+    specs = {choice.spec.name: choice.spec for choice in experiment.pipelines}
+    assert specs["a-s1"].train == specs["b-s1"].train == {"size": 2, "seed": 1}
+    assert specs["b-s3"].train == specs["b-s3@beam=8"].train == {"size": 2, "seed": 3}
+    assert specs["b-s3@beam=8"].decode == {"model": "tri", "beam": 8.0}
+    assert specs["b-s1"].decode == {"model": "tri", "beam": 9.0}
+    cells = [task.cell for block in blocks(experiment) for task in block.tasks]
+    assert {(c.entry, c.seed, c.sweep) for c in cells if c.pipeline == "b-s3@beam=8"} == {("b", 3, "beam=8")}
+    assert [task.cell.pipeline for task in blocks(experiment, ["b"])[0].tasks] == ["b-s3"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("seeds = [3, 1]", "seeds = [3, 3]", 7, "different whole numbers"),
+        ("seeds = [3, 1]", "seeds = 3", 7, "a list"),
+        ('train_as = "a"', 'train_as = "c"', 12, "names 'c'"),
+        ('train_as = "a"', 'train_as = "a"\nseeds = [4]', 12, "leave one of them out"),
+        ("beam = [8.0, 10.5]", "beam = 8.0", 14, "a list of settings"),
+        ('seeds = "first"', 'seeds = "last"', 20, 'only be "first"'),
+        ('"b@beam"', '"b@bean"', 23, "did you mean 'b@beam'"),
+        ('name = "b"', 'name = "b@beam=8"', 11, "letters, digits"),
+    ],
+)
+def test_mistakes_in_families_are_placed(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
+    test_mistakes_are_placed(tmp_path, old, new, line, says, good=FAMILY)
 
 
 def test_the_same_cell_twice_is_refused(tmp_path: Path) -> None:

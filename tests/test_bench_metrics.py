@@ -142,6 +142,22 @@ def test_comparisons_worst_utterances_and_load() -> None:
     assert summary.values == values_of(summary.runs[0])
 
 
+def test_seeds_of_one_entry_are_spread_and_compared_by_the_first() -> None:
+    rows = {wrong: tuple(row(i, wrong * (i % 2)) for i in range(40)) for wrong in (0, 1, 2)}
+    cells = [
+        cell(pipeline=f"a-s{seed}", rows=rows[wrong], entry="a", seed=seed)
+        for seed, wrong in ((1, 1), (2, 0), (3, 2))
+    ]
+    cells.append(cell(pipeline="a-s1@beam=8", rows=rows[2], entry="a", seed=1, sweep="beam=8"))
+    cells.append(cell(pipeline="b", rows=rows[2], entry="b"))
+    summary = summarise([record(*cells)])
+    (spread,) = summary.spreads
+    assert (spread.pipeline, spread.metric, spread.n) == ("a", "wer", 3)
+    assert (spread.value, spread.low, spread.high) == pytest.approx((12.5, 0.0, 25.0))
+    assert [(entry.a, entry.b) for entry in summary.comparisons] == [("a-s1", "b")]
+    assert {entry.pipeline for entry in summary.utterances} == {"a-s1", "b"}
+
+
 def test_the_harness_imports_no_torch() -> None:
     code = "import sys, bench.cli, bench.runner, bench.summary; print('torch' in sys.modules)"
     assert (
