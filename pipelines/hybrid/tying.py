@@ -17,13 +17,14 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.hybrid.topology import Topology
+from pipelines.hybrid.topology import PHONE_STATES, Topology
 
 IntArray: TypeAlias = npt.NDArray[np.int32]
 Sets: TypeAlias = npt.NDArray[np.bool_]  # (questions, phones)
 
 LEAF = -1
 LEFT, OWN, RIGHT = range(3)  # the sides that a node may ask about
+PLACES = ("B", "I", "E", "S")  # in the word: its beginning, inside, its end, alone
 _EDGE = 0  # the phone beyond an utterance's edges: silence
 _COLUMNS = ("side", "question", "yes", "no", "leaf")
 
@@ -210,6 +211,31 @@ class Tying:
         }
         phones, positions, senones = np.array(sorted(found), np.int32).T
         return phones.copy(), positions.copy(), senones.copy()
+
+
+class Family(NamedTuple):
+    """Phones that share their trees; `split` says whether context may part them."""
+
+    phones: tuple[int, ...]
+    split: bool
+
+
+def base_phone(phone: str) -> str:
+    """The phone without its word place: `AH` for `AH_B`."""
+    base, _, place = phone.rpartition("_")
+    return base if base and place in PLACES else phone
+
+
+def families(topology: Topology) -> list[Family]:
+    """All phones by their base phone; silence, and what is not as long as a speech phone, each by itself."""
+    speech: dict[str, list[int]] = {}
+    alone = []
+    for number, phone in enumerate(topology.phones):
+        if number == _EDGE or topology.lengths[number] != PHONE_STATES:
+            alone.append(Family((number,), False))
+        else:
+            speech.setdefault(base_phone(phone), []).append(number)
+    return sorted([*alone, *(Family(tuple(phones), True) for phones in speech.values())])
 
 
 def context_independent(topology: Topology) -> Tying:
