@@ -8,7 +8,7 @@ in Kaldi's gmm-est: Gaussians go where occupancy^0.25 is largest, the heaviest o
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -113,25 +113,44 @@ class Statistics:
 
 def accumulate(mixtures: Mixtures, features: Features, states: States) -> Statistics:
     """Statistics of features (frames, D) that an alignment (frames,) gives to states."""
-    order = np.argsort(states, kind="stable")
-    bounds = np.searchsorted(states[order], np.arange(mixtures.states + 1))
-    dims = features.shape[1]
+    return two_feature_accumulate(mixtures, features, features, states)
+
+
+def two_feature_accumulate(
+    mixtures: Mixtures, features: Features, summed: Features, states: States
+) -> Statistics:
+    """Posteriors of `features` (frames, D), sums of `summed` (frames, D'), for the Gaussians of `mixtures`.
+
+    With features adapted to each speaker, their mixtures, and the unadapted features to sum, `update` makes
+    the speaker-independent model of speaker-adaptive training (as Kaldi's gmm-acc-stats-twofeats does). The
+    log-likelihood is that of `features`.
+    """
+    dims = summed.shape[1]
     occupancy = np.zeros(mixtures.gaussians)
     sums = np.zeros((mixtures.gaussians, 2 * dims))
-    matrix, constant = mixtures._linear
     total = 0.0
-    for state in range(mixtures.states):
-        rows = order[bounds[state] : bounds[state + 1]]
-        if not len(rows):
-            continue
-        mine = slice(mixtures.first[state], mixtures.first[state + 1])
-        x = features[rows]
-        both = np.concatenate([x, x * x], axis=1)  # (frames, 2 D)
-        posteriors, likelihood = _posteriors(both @ matrix[:, mine] + constant[mine])
+    for rows, mine, posteriors, likelihood in posteriors_by_state(mixtures, features, states):
+        x = summed[rows]
         occupancy[mine] = posteriors.sum(axis=0, dtype=np.float64)
-        sums[mine] = posteriors.T @ both
+        sums[mine] = posteriors.T @ np.concatenate([x, x * x], axis=1)  # (K, 2 D')
         total += likelihood
     return Statistics(occupancy, sums[:, :dims], sums[:, dims:], total)
+
+
+def posteriors_by_state(
+    mixtures: Mixtures, features: Features, states: States
+) -> Iterator[tuple[npt.NDArray[np.int64], slice, npt.NDArray[np.float32], float]]:
+    """For each state with frames: its rows of `features` (N,), its K Gaussians, their posteriors (N, K) in
+    these frames, and the frames' log-likelihood together."""
+    order = np.argsort(states, kind="stable")
+    bounds = np.searchsorted(states[order], np.arange(mixtures.states + 1))
+    matrix, constant = mixtures._linear
+    for state in np.flatnonzero(np.diff(bounds)):
+        rows = order[bounds[state] : bounds[state + 1]]
+        mine = slice(mixtures.first[state], mixtures.first[state + 1])
+        x = features[rows]
+        scores = np.concatenate([x, x * x], axis=1) @ matrix[:, mine] + constant[mine]  # (N, K)
+        yield rows, mine, *_posteriors(scores)
 
 
 def _posteriors(scores: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], float]:
