@@ -14,15 +14,16 @@ from pipelines.hybrid.tying import base_phone, families
 PHONES = ("SIL", "A_B", "A_I", "E_E", "NOISE", "S", "Z_S", "ZH_B")
 TOPOLOGY = Topology(PHONES, (5, 3, 3, 3, 1, 3, 3, 3))
 CENTRES = {"A": 0.0, "E": 1.0, "S": 10.0, "Z": 12.5, "SIL": 0.5, "NOISE": 0.5}
+OUTSIDE = {"A": 0.0, "E": 50.0, "S": 1.0, "Z": 49.0, "SIL": 0.5, "NOISE": 0.5}
 FLOOR = np.array([0.01])
 
 
 def _speech() -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The outer states say the opposite of the central ones; ZH is never heard."""
+    """By their outer states other phones are alike than by the central ones; ZH is never heard."""
     draw = np.random.default_rng(1)
     rows = [(0, p, 0, k) for p, n in enumerate(TOPOLOGY.lengths[:-1]) for k in range(n) for _ in range(200)]
     contexts = np.array(rows, np.int32)
-    means = [CENTRES[base_phone(PHONES[p])] * (1 if k == 1 else -(1 - 2 * (p % 2))) for _, p, _, k in rows]
+    means = [(CENTRES if k == 1 else OUTSIDE)[base_phone(PHONES[p])] for _, p, _, k in rows]
     return [draw.normal(means, 1.0)[:, None].astype(np.float32)], [contexts]
 
 

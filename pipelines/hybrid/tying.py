@@ -155,7 +155,7 @@ class Tying:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Tying:
-        """What `to_arrays` gave. Raises KeyError or ValueError for anything else."""
+        """What `to_arrays` gave. KeyError where an array is missing, ValueError where they do not fit."""
         topology = Topology(tuple(map(str, arrays["phones"])), tuple(map(int, arrays["lengths"])))
         members = _parts(arrays["members"], arrays["member_counts"])
         columns = [_parts(arrays[column], arrays["nodes"]) for column in _COLUMNS]
