@@ -3,13 +3,14 @@
 Source: Chen and Goodman, "An empirical study of smoothing techniques for language modeling" (TR-10-98,
 1998), section 3; what happens at sentence ends and to the unigrams follows lmplz (Heafield et al., ACL 2013):
 `<s>` is never predicted, `<unk>` takes its share of the uniform distribution below the unigrams.
+Smaller models of a model, and mixtures of several: `pipelines.ngram_prune` and `pipelines.ngram_mix`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ NEVER = -99.0
 """How ARPA files write the logarithm of zero."""
 
 Gram: TypeAlias = tuple[int, ...]
-_UNKNOWN_ID, _BEGIN_ID, _END_ID = 0, 1, 2
+UNKNOWN_ID, BEGIN_ID, END_ID = 0, 1, 2
 _FALLBACK = (0.5, 1.0, 1.5)
 
 
@@ -48,11 +49,14 @@ class Discounts:
 
 @dataclass(frozen=True, eq=False)
 class NgramModel:
-    """A back-off model: `tables[n - 1]` maps an n-gram of word ids to its `Entry`; `words[id]` names them."""
+    """A back-off model: `tables[n - 1]` maps an n-gram of word ids to its `Entry`; `words[id]` names them.
+
+    `words` begins with `<unk>`, `<s>` and `</s>`. `discounts` are those of the estimation, () for a mixture.
+    """
 
     words: tuple[str, ...]
     tables: tuple[Mapping[Gram, Entry], ...]
-    discounts: tuple[Discounts, ...]
+    discounts: tuple[Discounts, ...] = ()
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -69,7 +73,11 @@ class NgramModel:
 
     def word_id(self, word: str) -> int:
         """The id of `word`, or that of `<unk>`."""
-        return self._ids.get(word, _UNKNOWN_ID)
+        return self._ids.get(word, UNKNOWN_ID)
+
+    def encoded(self, sentence: Sequence[str]) -> Gram:
+        """The ids of `sentence` between `<s>` and `</s>`."""
+        return (BEGIN_ID, *map(self.word_id, sentence), END_ID)
 
     def log10(self, word: str, history: Sequence[str] = ()) -> float:
         """log10 P(word | history); of the history the last `order` - 1 words count, `<s>` among them."""
@@ -96,15 +104,24 @@ class Perplexity:
     words: int
     unknown: int
 
+    @property
+    def unknown_share(self) -> float:
+        """Of all words, `</s>` among them; 0 for an empty text."""
+        return self.unknown / (self.words + self.unknown) if self.unknown else 0.0
 
-def estimate(sentences: Iterable[Sequence[str]], order: int = 3) -> NgramModel:
+
+def estimate(
+    sentences: Iterable[Sequence[str]], order: int = 3, vocabulary: Collection[str] | None = None
+) -> NgramModel:
     """Modified Kneser-Ney of `order` from sentences of words, without `<s>` and `</s>`.
 
+    With a `vocabulary` the model knows exactly its words: all others are counted as `<unk>`, and those that
+    the text lacks share the uniform distribution below the unigrams with `<unk>`.
     Raises `InputError` for no text at all, or a word that the format reserves.
     """
     if order < 1:
         raise InputError(f"an n-gram model needs an order of 1 or more, not {order}")
-    words, encoded = _encode(sentences)
+    words, encoded = _encode(sentences, vocabulary)
     counts = _adjusted_counts(encoded, order)
     discounts = tuple(_discounts(table) for table in counts)
     return NgramModel(words, _interpolate(counts, discounts, len(words)), discounts)
@@ -114,12 +131,12 @@ def perplexity(model: NgramModel, sentences: Iterable[Sequence[str]]) -> Perplex
     """Of `model` on `sentences`, each predicted up to and with its `</s>`."""
     total, words, unknown = 0.0, 0, 0
     for sentence in sentences:
-        ids = [_BEGIN_ID, *(model.word_id(word) for word in sentence), _END_ID]
+        ids = model.encoded(sentence)
         for i in range(1, len(ids)):
-            if ids[i] == _UNKNOWN_ID:
+            if ids[i] == UNKNOWN_ID:
                 unknown += 1
                 continue
-            total += model.query(ids[i], tuple(ids[max(0, i - model.order + 1) : i]))
+            total += model.query(ids[i], ids[max(0, i - model.order + 1) : i])
             words += 1
     return Perplexity(10.0 ** (-total / words) if words else math.nan, words, unknown)
 
@@ -139,15 +156,23 @@ def write_arpa(model: NgramModel, path: Path) -> None:
         out.write("\n\\end\\\n")
 
 
-def _encode(sentences: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], list[list[int]]]:
-    ids: dict[str, int] = {UNKNOWN: _UNKNOWN_ID, BEGIN: _BEGIN_ID, END: _END_ID}
+def _encode(
+    sentences: Iterable[Sequence[str]], vocabulary: Collection[str] | None
+) -> tuple[tuple[str, ...], list[list[int]]]:
+    ids: dict[str, int] = {UNKNOWN: UNKNOWN_ID, BEGIN: BEGIN_ID, END: END_ID}
+    for word in sorted(set(vocabulary or ()) - RESERVED):
+        ids[word] = len(ids)
     encoded = []
     for sentence in sentences:
         clash = RESERVED.intersection(sentence)
         if clash:
             raise InputError(f"the word {min(clash)} is reserved in language models: take it out of the text")
-        encoded.append([_BEGIN_ID, *(ids.setdefault(word, len(ids)) for word in sentence), _END_ID])
-    if len(ids) == len(RESERVED):
+        if vocabulary is None:
+            inside = [ids.setdefault(word, len(ids)) for word in sentence]
+        else:
+            inside = [ids.get(word, UNKNOWN_ID) for word in sentence]
+        encoded.append([BEGIN_ID, *inside, END_ID])
+    if all(len(sentence) == 2 for sentence in encoded):
         raise InputError("no words to estimate a language model from: the text is empty")
     return tuple(ids), encoded
 
@@ -166,7 +191,7 @@ def _adjusted_counts(sentences: list[list[int]], order: int) -> list[dict[Gram, 
         left = Counter(gram[1:] for gram in tables[0])
         left.update(begins[n - 1])
         tables.insert(0, dict(left))
-    tables[0].pop((_BEGIN_ID,), None)
+    tables[0].pop((BEGIN_ID,), None)
     return tables
 
 
@@ -198,8 +223,9 @@ def _interpolate(
             lower = below[gram[1:]] if n > 1 else uniform
             here[gram] = (count - discount.of(count)) / total + weight * lower
         if n == 1:
-            here[(_UNKNOWN_ID,)] = gamma[()][0] * uniform
-            here[(_BEGIN_ID,)] = 0.0
+            for word in range(vocabulary):
+                here.setdefault((word,), gamma[()][0] * uniform)
+            here[(BEGIN_ID,)] = 0.0
         above = gammas[n] if n < len(counts) else {}
         tables.append(
             {g: Entry(_log10(p), _log10(above[g][0]) if g in above else 0.0) for g, p in here.items()}

@@ -96,3 +96,17 @@ def test_perplexity_leaves_unknown_words_out() -> None:
 def test_reserved_words_are_refused() -> None:
     with pytest.raises(InputError, match="reserved"):
         estimate([["a", "<s>"]], order=2)
+
+
+def test_a_given_vocabulary_is_kept_whole() -> None:
+    """Unseen words get their share, words outside are `<unk>`, and everything sums to one."""
+    vocabulary = {"w0", "w1", "w2", "w3", "unseen", "new"}
+    model = estimate(_corpus(), 3, vocabulary)
+    assert set(model.words) == vocabulary | {BEGIN, END, UNKNOWN}
+    assert model.log10("unseen") == pytest.approx(model.log10("new"))
+    assert model.log10(UNKNOWN) >= model.log10("w3") > model.log10("unseen")
+    predicted = [word for word in model.words if word != BEGIN]
+    for history in (["w0", "w1"], [BEGIN, UNKNOWN], ["new", "w2"], []):
+        assert math.fsum(10 ** model.log10(w, history) for w in predicted) == pytest.approx(1.0, abs=1e-9)
+    found = perplexity(model, [["w0", "w9"]])
+    assert (found.words, found.unknown, found.unknown_share) == (2, 1, pytest.approx(1 / 3))
