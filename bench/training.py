@@ -77,12 +77,17 @@ def model_path(spec: PipelineSpec, corpus: Corpus) -> Path:
         "train": spec.train,
         "code": _code_version(spec.use),
         "speech": [corpus.fingerprint(split) for split in ("train", "dev") if corpus.splits.get(split)],
-        "files": [_digest(path) for path in (corpus.dictionary, corpus.language_model, corpus.text)],
+        "files": [_digest(path) for path in _texts(corpus)],
         "normaliser": corpus.normaliser.id,
     }
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
     name = "".join(c if c.isalnum() else "-" for c in spec.use)
     return models_root() / f"{name}-{corpus.name}-{digest[:12]}"
+
+
+def _texts(corpus: Corpus) -> tuple[Path | None, ...]:
+    """What a pipeline can learn from beside the speech."""
+    return (corpus.dictionary, corpus.language_model, corpus.text, *corpus.general_text)
 
 
 def model_hash(model_dir: Path) -> str:

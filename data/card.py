@@ -35,7 +35,11 @@ class HoldOut:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a corpus before any of it is read; paths in it are relative to the corpus folder."""
+    """What is known of a corpus before any of it is read; paths in it are relative to the corpus folder.
+
+    But `general_text`, a text file or a folder of such for language models, lies beside the corpora: it is
+    relative to the folder that holds them.
+    """
 
     name: str
     title: str
@@ -52,6 +56,7 @@ class Card:
     dictionary: str | None = None
     language_model: str | None = None
     text: str | None = None
+    general_text: str | None = None
     hold_out: HoldOut | None = None
     embedded: bool = False
     notes: str = ""
@@ -65,6 +70,7 @@ class Card:
 _STRINGS = {"name", "title", "licence", "layout", "folder", "homepage", "normaliser", "dictionary"} | {
     "language_model",
     "text",
+    "general_text",
     "notes",
 }
 _KEYS = _STRINGS | {"languages", "sample_rate", "splits", "source", "conditions", "hold_out", "embedded"}
@@ -107,13 +113,14 @@ class _CardReader:
         return Card(**{"folder": fields["name"], **fields}, path=self.path)
 
     def _check_paths(self, fields: Mapping[str, Any]) -> None:
-        """Names and paths of a card stay inside the corpus folder; `folder` is below the corpus root."""
+        """Paths stay inside the corpus folder; `folder` and `general_text` below the corpus root."""
         if not re.fullmatch(r"[\w.+-]+", fields["name"]) or fields["name"].startswith("."):
             self._fail("name", "'name' takes letters, digits, dots and dashes alone")
-        for key in ("folder", "dictionary", "language_model", "text"):
+        for key in ("folder", "dictionary", "language_model", "text", "general_text"):
             value = Path(fields.get(key) or "x")
             if value.is_absolute() or ".." in value.parts:
-                self._fail(key, f"'{key}' has to stay inside the corpus folder")
+                where = "below the corpus root" if key == "general_text" else "inside the corpus folder"
+                self._fail(key, f"'{key}' has to stay {where}")
 
     def _sample_rate(self, table: Mapping[str, Any]) -> int:
         rate = self._typed(table, "sample_rate", int)

@@ -25,6 +25,7 @@ class Corpus:
     """Speech with its text. Fits `pipelines.protocol.TrainingSet` by shape.
 
     `splits` hold the usable utterances, `skipped` the others with the reason; no utterance is in two splits.
+    `found_text`: the files of the card's `general_text` that are on this machine.
     """
 
     card: Card
@@ -32,6 +33,7 @@ class Corpus:
     splits: Mapping[str, tuple[Utterance, ...]]
     normaliser: Normaliser
     skipped: tuple[Skipped, ...] = field(default=())
+    found_text: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -68,6 +70,17 @@ class Corpus:
     @property
     def text(self) -> Path | None:
         return self._own_file(self.card.text)
+
+    @property
+    def general_text(self) -> Sequence[Path]:
+        """Books for language models; `InputError` where the card names some and they are not here."""
+        if self.card.general_text and not self.found_text:
+            raise InputError(
+                f"the text '{self.card.general_text}' that the card names for language models is not on this "
+                "machine; put it below the folder that ASRBENCH_CORPORA names, or take general_text out",
+                self.card.path,
+            )
+        return self.found_text
 
     def split(self, name: str) -> tuple[Utterance, ...]:
         """The utterances of a split; `InputError` where the corpus has none of that name."""

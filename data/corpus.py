@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from data.card import CARDS, Card, read_card
@@ -23,6 +24,7 @@ __all__ = [
     "default_cache",
     "find_card",
     "find_folder",
+    "find_general_text",
     "known_corpora",
     "open_corpus",
     "read_corpus",
@@ -66,7 +68,7 @@ def open_corpus(
         card = find_card(text)
         beside = path.parent if text.endswith(".toml") else None
         folder = _generated(cache, progress) if card.embedded else find_folder(card, root, cache, beside)
-        return read_corpus(card, folder)
+        return replace(read_corpus(card, folder), found_text=find_general_text(card, root, cache, beside))
     if path.is_dir():
         return read_corpus(bare_card(path.resolve()), path.resolve())
     if "/" in text:
@@ -107,9 +109,7 @@ def bare_card(folder: Path, language: str = "en", sample_rate: int = 16_000) -> 
 def find_folder(card: Card, root: Path | None, cache: Path | None, beside: Path | None = None) -> Path:
     """Where the corpus of a card lies; `beside` is the folder of a card of one's own."""
     downloads = cache or default_cache()
-    environment = os.environ.get("ASRBENCH_CORPORA")
-    roots = [path for path in (root, beside, Path(environment) if environment else None) if path is not None]
-    for candidate in [path / card.folder for path in roots] + [downloads / card.name]:
+    for candidate in [path / card.folder for path in _roots(root, beside)] + [downloads / card.name]:
         if candidate.is_dir():
             return candidate
     todo = f"run: asrbench corpus get {card.name}" if card.sources else f"get it from {card.homepage}"
@@ -117,6 +117,25 @@ def find_folder(card: Card, root: Path | None, cache: Path | None, beside: Path 
         f"corpus {card.name} is not on this machine; {todo}, or set ASRBENCH_CORPORA to the folder "
         f"that holds '{card.folder}'"
     )
+
+
+def find_general_text(
+    card: Card, root: Path | None, cache: Path | None, beside: Path | None = None
+) -> tuple[Path, ...]:
+    """The files of a card's `general_text`, sorted: it alone, or all ``*.txt`` of a folder; () for none."""
+    if card.general_text is None:
+        return ()
+    for candidate in [path / card.general_text for path in (*_roots(root, beside), cache or default_cache())]:
+        if candidate.is_file():
+            return (candidate,)
+        if files := tuple(sorted(candidate.glob("*.txt"))):
+            return files
+    return ()
+
+
+def _roots(root: Path | None, beside: Path | None) -> list[Path]:
+    environment = os.environ.get("ASRBENCH_CORPORA")
+    return [path for path in (root, beside, Path(environment) if environment else None) if path is not None]
 
 
 def _generated(cache: Path | None, progress: Notify) -> Path:

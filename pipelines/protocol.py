@@ -48,6 +48,10 @@ class TrainingSet(Protocol):
     def text(self) -> Path | None:
         """Text for the language model, a sentence a line; None: the training references."""
 
+    @property
+    def general_text(self) -> Sequence[Path]:
+        """Plain books for the language model, of other matters than the corpus; mostly none."""
+
     def audio(self, utterance: Utterance) -> Audio:
         """Mono float32 audio at `sample_rate`. Raises `InputError` for a file that cannot be read."""
 

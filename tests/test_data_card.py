@@ -57,6 +57,7 @@ def test_cards_that_come_along(name: str) -> None:
             "mine.toml:1: unknown condition 'telefone'; did you mean 'telephone'?",
         ),
         ('dictionary = "/etc/passwd"', "mine.toml:1: 'dictionary' has to stay inside the corpus folder"),
+        ('general_text = "../books"', "mine.toml:1: 'general_text' has to stay below the corpus root"),
         ('folder = "../other"', "mine.toml:1: 'folder' has to stay inside the corpus folder"),
         ("notes = 3", "mine.toml:1: 'notes' has to be a string"),
         ("hold_out = {speaker = 3}", "unknown key 'speaker'; did you mean 'speakers'?"),

@@ -106,6 +106,24 @@ def test_a_card_of_ones_own_beside_its_folder(tmp_path: Path) -> None:
     assert corpus.audio(corpus.split("test")[0]).sample_rate == 8000
 
 
+def test_general_text_lies_beside_the_corpora(tmp_path: Path) -> None:
+    manifest(tmp_path / "calls", "test", ("a", "a.wav", "one"))
+    text = 'name = "calls"\ntitle = "Calls"\nlanguages = "en"\nlicence = "none"\nlayout = "manifest"\n'
+    card = text + 'sample_rate = 8000\ngeneral_text = "text/books"\n[splits]\ntest = "test.jsonl"\n'
+    (tmp_path / "calls.toml").write_text(card)
+    (tmp_path / "short.toml").write_text(card.replace("text/books", "text/books/a.txt"))
+    corpus = open_corpus(
+        str(tmp_path / "calls.toml")
+    )  # opens all the same: only a training asks for the text
+    with pytest.raises(InputError, match=r"calls\.toml: the text 'text/books' that the card names .* not on"):
+        _ = corpus.general_text
+    books = [write_text(tmp_path / "text" / "books" / f"{name}.txt", "Hello.") for name in ("a", "b")]
+    write_text(tmp_path / "text" / "books" / "README", "no book")
+    assert open_corpus(str(tmp_path / "calls.toml")).general_text == tuple(books)
+    assert open_corpus(str(tmp_path / "short.toml")).general_text == (books[0],)
+    assert open_corpus(tmp_path / "calls").general_text == ()
+
+
 def test_what_cannot_be_used_is_skipped_and_counted(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     manifest(

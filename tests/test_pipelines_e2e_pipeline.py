@@ -73,6 +73,7 @@ class Tones:
     dictionary: Path | None = None
     language_model: Path | None = None
     text: Path | None = None
+    general_text: tuple[Path, ...] = ()
     spoil: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property

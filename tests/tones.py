@@ -47,6 +47,7 @@ class ToneCorpus:
     sample_rate: int = RATE
     language_model: Path | None = None
     text: Path | None = None
+    general_text: tuple[Path, ...] = ()
 
     def audio(self, utterance: Utterance) -> Audio:
         return Audio(self.speech[utterance.id], RATE)

@@ -1,0 +1,93 @@
+"""The language model that both roads share: the corpus's own sentences, mixed with its books, if any."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from data.errors import InputError
+from data.prose import prose_sentences
+from pipelines.ngram import RESERVED, NgramModel, Perplexity, estimate, perplexity
+from pipelines.ngram_mix import interpolated, tuned_weights
+from pipelines.ngram_prune import pruned
+from pipelines.protocol import TrainingSet
+
+GENERAL_WORDS = 30_000
+THRESHOLD = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class TextModel:
+    """A language model and how it came about.
+
+    `general_share` is the weight of the books in the mixture, 0 without any; `dev` the perplexity of the dev
+    references, None where there are none.
+    """
+
+    model: NgramModel
+    general_share: float
+    dev: Perplexity | None
+
+
+def text_sentences(corpus: TrainingSet) -> Iterator[list[str]]:
+    """The corpus's own text for language models, normalised; nothing where it has none."""
+    if corpus.text is None:
+        return
+    try:
+        with corpus.text.open(encoding="utf-8") as lines:
+            for line in lines:
+                words = corpus.normalise(line).split()
+                if words:
+                    yield words
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("text that cannot be read as UTF-8", corpus.text) from error
+
+
+def general_sentences(corpus: TrainingSet) -> Iterator[list[str]]:
+    """The sentences of the books that the corpus names, normalised."""
+    for path in corpus.general_text:
+        yield from prose_sentences(path, corpus.normalise)
+
+
+def common_words(sentences: Iterable[Sequence[str]], most: int) -> set[str]:
+    """The `most` frequent words, of equals those first in the alphabet."""
+    counts = Counter(word for sentence in sentences for word in sentence if word not in RESERVED)
+    return set(sorted(counts, key=lambda word: (-counts[word], word))[:most])
+
+
+def text_model(
+    own: Iterable[Sequence[str]],
+    general: Iterable[Sequence[str]] = (),
+    dev: Sequence[Sequence[str]] = (),
+    order: int = 3,
+    *,
+    general_words: int = GENERAL_WORDS,
+    threshold: float = THRESHOLD,
+) -> TextModel:
+    """Modified Kneser-Ney of `own` sentences, mixed with that of `general` ones, pruned by `threshold`.
+
+    The mixture knows all words of `own` and the `general_words` most frequent ones of `general`; its weights
+    are those best for `dev`, equal without any. `dev` must not be part of `own`: the books would lose
+    their weight. Without `general`, the model of `own` alone, unpruned.
+    Raises `InputError` for no text at all, or a word that the format reserves.
+    """
+    inside = [tuple(sentence) for sentence in own]
+    outside = [tuple(sentence) for sentence in general]
+    if not outside:
+        model = estimate(inside, order)
+        return TextModel(model, 0.0, perplexity(model, dev) if dev else None)
+    words = {word for sentence in inside for word in sentence} | common_words(outside, general_words)
+    models = [estimate(text, order, words) for text in (inside, outside)]
+    weights = tuned_weights(models, dev)
+    mixed = pruned(interpolated(models, weights), threshold)
+    return TextModel(mixed, weights[1], perplexity(mixed, dev) if dev else None)
+
+
+def corpus_model(corpus: TrainingSet, order: int = 3) -> TextModel:
+    """`text_model` of the training references, the text and the books, tuned for the dev references."""
+    references, dev = (
+        [corpus.normalise(utterance.text).split() for utterance in split]
+        for split in (corpus.train, corpus.dev)
+    )
+    return text_model([*references, *text_sentences(corpus)], general_sentences(corpus), dev, order)
