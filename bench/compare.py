@@ -26,7 +26,9 @@ def comparisons_of(records: Sequence[RunRecord]) -> tuple[Comparison, ...]:
     """
     found = [comparison for record in records for comparison in _of_record(record)]
     adjusted = holm([comparison.p for comparison in found])
-    return tuple(_judged(replace(entry, p=p)) for entry, p in zip(found, adjusted, strict=True))
+    return tuple(
+        _judged(replace(entry, p=p, p_alone=entry.p)) for entry, p in zip(found, adjusted, strict=True)
+    )
 
 
 def _of_record(record: RunRecord) -> list[Comparison]:

@@ -54,13 +54,13 @@ class Point:
     y_span: tuple[float, float] | None
 
 
-def _figure(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width / 72, height / 72), dpi=72)
     figure.patch.set_visible(False)
     return figure
 
 
-def _axes(figure: Figure, left: float, bottom: float, right: float, top: float) -> Axes:
+def axes_at(figure: Figure, left: float, bottom: float, right: float, top: float) -> Axes:
     """Axes by their edges in points from the figure's lower left corner."""
     width, height = figure.get_size_inches() * 72
     axes = figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
@@ -94,13 +94,13 @@ def _draw_dots(
     across = 1 if narrow else min(3, max(1, len(panels)))
     down = -(-len(panels) // across)
     block = HEAD + ROW * len(labels) + FOOT
-    figure = _figure(width, max(1, down) * block)
+    figure = blank(width, max(1, down) * block)
     gutter = 12.0 + 6.1 * max((len(short(label)) for label in labels), default=0)
     step = (width - gutter) / across
     for at, (title, panel) in enumerate(panels):
         row, column = divmod(at, across)
         left, top = gutter + column * step, (down - row) * block - HEAD
-        axes = _axes(figure, left, top - ROW * len(labels), left + step - 16, top)
+        axes = axes_at(figure, left, top - ROW * len(labels), left + step - 16, top)
         _dot_panel(axes, panel, labels, largest, show_labels=column == 0)
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=8)
         axes.set_xlabel(axis, loc="left", labelpad=3)
@@ -151,7 +151,7 @@ def curves(data: Sequence[Curve], slo_ms: float | None) -> Callable[[bool], Figu
 
     def draw(narrow: bool) -> Figure:
         with mpl.rc_context(SETTINGS):
-            figure, axes = _framed([(c.label, c.style) for c in data], narrow, 230 if narrow else 280)
+            figure, axes = framed([(c.label, c.style) for c in data], narrow, 230 if narrow else 280)
             for curve in data:
                 _draw_curve(axes, curve)
             if slo_ms is not None:
@@ -165,8 +165,8 @@ def curves(data: Sequence[Curve], slo_ms: float | None) -> Callable[[bool], Figu
                     fontsize=9.5,
                     color=LIMIT,
                 )
-            _logarithmic(axes, "x", [s for c in data for s in c.streams], narrow)
-            _logarithmic(
+            logarithmic(axes, "x", [s for c in data for s in c.streams], narrow)
+            logarithmic(
                 axes, "y", [*(p for c in data for p in (*c.p50, *c.p99) if p > 0), slo_ms or 1.0], narrow
             )
             axes.set_xlabel("concurrent streams", loc="left")
@@ -195,7 +195,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         )
 
 
-def _logarithmic(axes: Axes, which: str, values: list[float], narrow: bool) -> None:
+def logarithmic(axes: Axes, which: str, values: list[float], narrow: bool) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     positive = [value for value in values if value > 0] or [1.0]
     low, high = min(positive) / 1.25, max(positive) * 1.35
@@ -216,11 +216,11 @@ def scatter(data: Sequence[Point], x_label: str, y_label: str) -> Callable[[bool
 
     def draw(narrow: bool) -> Figure:
         with mpl.rc_context(SETTINGS):
-            figure, axes = _framed([(p.label, p.style) for p in data], narrow, 220 if narrow else 270)
+            figure, axes = framed([(p.label, p.style) for p in data], narrow, 220 if narrow else 270)
             for point in data:
-                _draw_point(axes, point)
+                draw_point(axes, point)
             speeds = [v for p in data for v in (p.y, *(p.y_span or ()))]
-            _logarithmic(axes, "y", speeds, narrow)
+            logarithmic(axes, "y", speeds, narrow)
             axes.set_xlim(0, 1.08 * max((max(p.x, *(p.x_span or (0.0,))) for p in data), default=1.0))
             axes.xaxis.set_major_locator(MaxNLocator(5))
             axes.set_xlabel(x_label, loc="left")
@@ -230,7 +230,7 @@ def scatter(data: Sequence[Point], x_label: str, y_label: str) -> Callable[[bool
     return draw
 
 
-def _draw_point(axes: Axes, point: Point) -> None:
+def draw_point(axes: Axes, point: Point) -> None:
     faint: Any = {"color": point.style.hex, "linewidth": 2.0, "alpha": 0.5, "solid_capstyle": "butt"}
     if point.x_span:
         axes.plot(point.x_span, [point.y, point.y], **faint)
@@ -239,12 +239,14 @@ def _draw_point(axes: Axes, point: Point) -> None:
     axes.plot([point.x], [point.y], point.style.marker, color=point.style.hex, markersize=8)
 
 
-def _framed(entries: Sequence[tuple[str, Style]], narrow: bool, plot_height: float) -> tuple[Figure, Axes]:
-    """A plot with its legend below."""
+def framed(
+    entries: Sequence[tuple[str, Style]], narrow: bool, plot_height: float, left: float = 44
+) -> tuple[Figure, Axes]:
+    """A plot with its legend below, `left` points beside it for the labels of its y axis."""
     width, columns = (NARROW, 1) if narrow else (WIDE, 3)
     legend = 17.0 * -(-len(entries) // columns) + 8
-    figure = _figure(width, HEAD + plot_height + FOOT + legend)
-    axes = _axes(figure, 44, FOOT + legend, width - 10, FOOT + legend + plot_height)
+    figure = blank(width, HEAD + plot_height + FOOT + legend)
+    axes = axes_at(figure, left, FOOT + legend, width - 10, FOOT + legend + plot_height)
     axes.tick_params(axis="both", length=0)
     axes.grid(visible=True)
     axes.set_axisbelow(True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from reports.wording import metric_of
-from results.records import Cell, RunRecord
+from results.records import Cell, RunRecord, knows_who_speaks
 from results.values import Comparison, Summary, Value
 
 
@@ -59,6 +59,13 @@ class Figures:
 
     def pipelines(self, group: Group) -> tuple[str, ...]:
         return in_order(spot.pipeline for spot in self._groups.get(group, {}))
+
+    def leading(self, group: Group) -> tuple[str, ...]:
+        """The pipelines that stand for their entries: no further seed, no setting of a sweep."""
+        record = self.record(group.run)
+        known = {cell.pipeline for cell in record.cells} if record else set()
+        others = known - set(record.leading if record else ())
+        return tuple(name for name in self.pipelines(group) if name not in others)
 
     def conditions(self, group: Group) -> tuple[str, ...]:
         """The conditions in order of appearance, `clean` first."""
@@ -117,6 +124,28 @@ class Figures:
     def cells(self, run: str) -> Iterator[Cell]:
         record = self.record(run)
         yield from record.cells if record else ()
+
+    def cell(self, group: Group, pipeline: str) -> Cell | None:
+        """The pipeline's first cell in a group, an offline one before any other."""
+        found = [c for c in self.cells(group.run) if (c.pipeline, c.corpus) == (pipeline, group.corpus)]
+        return min(found, key=lambda cell: cell.scenario != "offline", default=None)
+
+    def knows_who_speaks(self, group: Group, pipeline: str) -> bool:
+        """Whether a pipeline was given speaker labels."""
+        cells = (c for c in self.cells(group.run) if (c.pipeline, c.corpus) == (pipeline, group.corpus))
+        return any(knows_who_speaks(cell) for cell in cells)
+
+    def spread(self, group: Group, entry: str, condition: str) -> Value | None:
+        """The error rate of an entry over its seeds."""
+        wanted = (group.run, group.corpus, group.split, entry, condition)
+        return next(
+            (
+                v
+                for v in self.summary.spreads
+                if (v.run, v.corpus, v.split, v.pipeline, v.condition) == wanted
+            ),
+            None,
+        )
 
     def device(self, value: Value) -> str:
         """The device that a value's cell ran on, empty where the run does not say."""

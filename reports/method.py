@@ -81,11 +81,23 @@ def _facts(record: RunRecord) -> tuple[Facts, ...]:
         Facts("Service level and scenarios", service),
         *corpora,
         Facts("Prices", _pairs(record.prices)),
-        Facts("Seeds", _pairs(record.seeds)),
+        Facts("Seeds", (*_pairs(record.seeds), *_families(record))),
         Facts("Code", _pairs(record.code)),
         Facts("Versions", _pairs(record.versions)),
     )
     return tuple(facts for facts in made if facts.pairs)
+
+
+def _families(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    """What several seeds of one entry, and the settings of a sweep, take part in."""
+    seeds = in_order(str(cell.seed) for cell in record.cells if cell.seed is not None)
+    sweeps = in_order(cell.sweep for cell in record.cells if cell.sweep)
+    told = (
+        ("training", ", ".join(seeds)),
+        ("paired tests", "of each pipeline its first seed: Holm corrects for fewer pairs" if seeds else ""),
+        ("sweeps", f"{', '.join(sweeps)}: in no paired test" if sweeps else ""),
+    )
+    return tuple((term, text) for term, text in told if text)
 
 
 def plain(value: Any) -> Any:
@@ -128,7 +140,7 @@ def _text(value: Any) -> str:
 def _scopes(record: RunRecord) -> Table:
     """What each pipeline's times cover, its LM and its further facts."""
     found: dict[tuple[str, str], list[Cell]] = {}
-    for cell in record.cells:
+    for cell in (cell for cell in record.cells if cell.pipeline in record.leading):
         found.setdefault((cell.pipeline, cell.scope), []).append(cell)
     rows = []
     for (pipeline, scope), cells in found.items():
@@ -157,13 +169,22 @@ def _null(figures: Figures, record: RunRecord) -> Table:
 
 
 def _training(record: RunRecord) -> Table:
-    told: dict[tuple[str, str], str] = {}
+    """Each model once, whoever decodes with it."""
+    users: dict[tuple[str, str], list[str]] = {}
     for cell in record.cells:
         if cell.training:
             facts = "; ".join(f"{key} {value}" for key, value in _pairs(cell.training))
-            told.setdefault((cell.pipeline, cell.corpus), facts)
-    rows = [Row(name, kind_of(name), (Entry(corpus), Entry(facts))) for (name, corpus), facts in told.items()]
+            users.setdefault((facts, cell.corpus), []).append(cell.pipeline)
+    rows = []
+    for (facts, corpus), named in users.items():
+        first, *others = in_order(named)
+        rows.append(Row(first, kind_of(first), (Entry(corpus), Entry(facts)), _and_more(others)))
     return Table("Training", ("Pipeline", "Corpus", "Training"), _bodies(rows), record.run)
+
+
+def _and_more(others: list[str]) -> str:
+    shown, more = ", ".join(others[:3]), len(others) - 3
+    return (f"and {shown}" if others else "") + (f" and {more} more" if more > 0 else "")
 
 
 def _troubles(figures: Figures, record: RunRecord) -> Table:

@@ -38,8 +38,8 @@ def styles(pipelines: tuple[str, ...]) -> Mapping[str, Style]:
 
 
 def heard(figures: Figures, group: Group) -> tuple[str, ...]:
-    """The pipelines that recognise something: all but `null`."""
-    return tuple(name for name in figures.pipelines(group) if kind_of(name) != "null")
+    """The pipelines that recognise something, all but `null`, and stand for their entries."""
+    return tuple(name for name in figures.leading(group) if kind_of(name) != "null")
 
 
 def error_plot(figures: Figures, group: Group, name: str) -> Plot | None:
@@ -97,7 +97,7 @@ def load_plots(figures: Figures, group: Group, name: str) -> tuple[Plot, ...]:
     """latency(N) of all that recognise something, one plot for every condition of the group's corpus."""
     run, corpus = group.run, group.corpus
     points = [p for p in figures.summary.load_points if (p.run, p.corpus) == (run, corpus)]
-    points = [p for p in points if kind_of(p.pipeline) != "null"]
+    points = [p for p in points if p.pipeline in heard(figures, group)]
     looks = styles(figures.pipelines(group))
     slo = service_level(figures.record(run))
     plots = []

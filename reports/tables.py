@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from reports.figures import Figures, Group, Spot
 from reports.wording import NONE, kind_of, metric_of, number, probability, span, spread_of, with_unit
+from results.records import KNOWS_WHO_SPEAKS
 from results.values import Comparison, LoadPoint, Value
 
 
@@ -28,6 +29,7 @@ class Row:
     head: str
     kind: str
     entries: tuple[Entry, ...]
+    note: str = ""  # below the head
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Table:
     columns: tuple[str, ...]  # the first heads the row headers
     bodies: tuple[Body, ...]
     run: str
+
+    @property
+    def rows(self) -> int:
+        return sum(len(body.rows) for body in self.bodies)
 
 
 ACCURACY = ("wer", "cer", "substitutions", "deletions", "insertions", "reference_words", "skipped_utterances")
@@ -69,8 +75,20 @@ def group_tables(figures: Figures, group: Group) -> tuple[Table, ...]:
     return tuple(table for table in made if table.bodies)
 
 
-def metric_table(figures: Figures, group: Group, title: str, metrics: Sequence[str], every: bool) -> Table:
-    """A table of `metrics`; with `every` in every scenario that gives them, else in the natural one."""
+def metric_table(
+    figures: Figures,
+    group: Group,
+    title: str,
+    metrics: Sequence[str],
+    every: bool,
+    *,
+    pipelines: Sequence[str] | None = None,
+) -> Table:
+    """A table of `metrics`; with `every` in every scenario that gives them, else in the natural one.
+
+    Its rows are `pipelines`, or those that stand for their entries.
+    """
+    names = figures.leading(group) if pipelines is None else pipelines
     columns = [
         (metric, scenario)
         for metric in metrics
@@ -78,7 +96,7 @@ def metric_table(figures: Figures, group: Group, title: str, metrics: Sequence[s
     ]
     bodies = []
     for condition in figures.conditions(group):
-        rows = [_row(figures, group, p, condition, columns) for p in figures.pipelines(group)]
+        rows = [_row(figures, group, p, condition, columns) for p in names]
         rows = [row for row in rows if any(entry.text != NONE for entry in row.entries)]
         if rows:
             bodies.append(Body(condition, tuple(rows)))
@@ -99,7 +117,8 @@ def _row(
     figures: Figures, group: Group, pipeline: str, condition: str, columns: list[tuple[str, str]]
 ) -> Row:
     spots = (Spot(pipeline, condition, scenario, metric) for metric, scenario in columns)
-    return Row(pipeline, kind_of(pipeline), tuple(entry(figures.at(group, spot)) for spot in spots))
+    note = KNOWS_WHO_SPEAKS if figures.knows_who_speaks(group, pipeline) else ""
+    return Row(pipeline, kind_of(pipeline), tuple(entry(figures.at(group, spot)) for spot in spots), note)
 
 
 ERROR_RATES = ("wer", "cer")

@@ -8,6 +8,8 @@ from reports.alignment import Worst, worst
 from reports.figures import Figures, Group
 from reports.method import Method, method
 from reports.plots import Plot, cost_plot, error_plot, load_plots, trade_plot
+from reports.side_by_side import SideBySide, side_by_side
+from reports.sweeps import Sweep, sweep
 from reports.tables import Table, all_values, comparison_table, group_tables, load_table
 from reports.verdict import Verdict, verdict
 from reports.wording import GLOSSARY
@@ -21,6 +23,8 @@ class GroupView:
 
     title: str
     run: str
+    side_by_side: SideBySide | None
+    sweep: Sweep | None
     plots: tuple[Plot, ...]
     tables: tuple[Table, ...]
     comparisons: Table
@@ -48,6 +52,11 @@ class ReportView:
     methods: tuple[Method, ...]
     glossary: tuple[tuple[str, str], ...]
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether any group has such a section."""
+        return any(group.side_by_side for group in self.groups)
+
 
 def view(summary: Summary) -> ReportView:
     """All sections of the report of `summary`."""
@@ -72,6 +81,8 @@ def _group(figures: Figures, group: Group, at: int) -> GroupView:
     return GroupView(
         group.title,
         group.run,
+        side_by_side(figures, group, f"rows{at}"),
+        sweep(figures, group, f"sweep{at}"),
         tuple(plot for plot in plots if plot),
         group_tables(figures, group),
         comparison_table(figures, group),

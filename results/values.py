@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,6 +55,7 @@ class Comparison:
     verdict: Literal["a", "b", "tie", "not comparable", "inconclusive"]
     smallest_detectable: float
     test: str
+    p_alone: float = math.nan  # before Holm's adjustment
 
 
 @dataclass(frozen=True)
