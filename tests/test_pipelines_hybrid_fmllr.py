@@ -142,6 +142,18 @@ def test_the_transform_grows_with_the_speech_and_never_harms(frames: int) -> Non
         assert np.array_equal(transform[:, :DIMS], np.eye(DIMS)) == (frames < 300)
 
 
+def test_a_prior_of_all_speakers_helps_one_of_few_frames() -> None:
+    mixtures = _mixtures()
+    prior = accumulate_fmllr(mixtures, *_speech(mixtures, 5000, seed=6))
+    unheard = accumulate_fmllr(mixtures, *_speech(mixtures, 5000, seed=7))
+    few = accumulate_fmllr(mixtures, *_speech(mixtures, 15, seed=8))
+    alone = fmllr_objective(unheard, estimate_fmllr(few, min_occupancy=1))
+    held = fmllr_objective(unheard, estimate_fmllr(few + prior.scaled(500), min_occupancy=1))
+    assert held > alone + 100
+    assert prior.scaled(50).occupancy == 50
+    np.testing.assert_allclose((prior.scaled(50) + prior.scaled(4950)).g, prior.g)
+
+
 def test_a_shift_is_the_best_shift() -> None:
     mixtures = _mixtures()
     x, states = _speech(mixtures, 100)

@@ -16,7 +16,7 @@ from pipelines.hybrid.outer_products import packed_products, unpacked
 
 _BLOCK = 4_096  # frames at a time
 _SHIFT_SHARE = 0.1  # of the occupancy for a full transform, from which on a shift is estimated
-_MOST_CONDITION = 1e7  # of the sums of [x; 1] [x; 1]^T; speech stays below 1e4, frames that repeat do not
+_MOST_CONDITION = 1e7  # of the sums of [x; 1] [x; 1]^T: speech of 100 frames has 4e4, frames that repeat more
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,17 @@ class FmllrStatistics:
 
     def __add__(self, other: FmllrStatistics) -> FmllrStatistics:
         return FmllrStatistics(self.occupancy + other.occupancy, self.k + other.k, self.g + other.g)
+
+    def scaled(self, frames: float) -> FmllrStatistics:
+        """The same, as if of so many frames.
+
+        Those of all training speakers with the mixtures of training, scaled and added to a speaker's, are a
+        prior that draws the transform towards the identity. Ten seconds of speech need one: on unseen
+        speakers of AN4, the objective of other speech of theirs fell by 1.3 nats a frame for transforms of
+        1,000 frames alone, and rose by 1.3 with a prior worth 1,000.
+        """
+        share = frames / self.occupancy
+        return FmllrStatistics(frames, share * self.k, share * self.g)
 
 
 def accumulate_fmllr(

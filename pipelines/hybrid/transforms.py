@@ -111,7 +111,7 @@ def estimate_mllt(
     mixtures: Mixtures,
     features: Features,
     states: States,
-    iterations: int = 10,
+    iterations: int = 30,
     *,
     most_frames: int = 200_000,
     seed: int = 0,
