@@ -112,6 +112,15 @@ def test_streams_together_give_what_each_gives_alone(kind: str) -> None:
         np.testing.assert_allclose(together, network.log_likelihoods(x), atol=2e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_runs_is_what_was_trained(kind: str) -> None:
+    network, x = _network(kind), _features(30)
+    padded = np.pad((x - network.mean) * network.scale, ((network.left, network.right), (0, 0)), "edge")
+    with torch.inference_mode():
+        trained = torch.log_softmax(network.stack(torch.from_numpy(padded)[None])[0], -1).numpy()
+    np.testing.assert_allclose(network.log_likelihoods(x), trained - network.log_prior, atol=2e-5)
+
+
 def test_log_likelihoods_are_posteriors_over_priors() -> None:
     network = _network("tdnn")
     posteriors = np.exp(network.log_likelihoods(_features(9)) + network.log_prior)

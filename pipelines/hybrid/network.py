@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from data.errors import InputError
 from pipelines.features import Features
-from pipelines.hybrid.network_layers import Sizes, Stack, State
+from pipelines.hybrid.network_layers import Sizes, Stack
+from pipelines.hybrid.network_steps import Array, State, Step, advance, steps_of
 from pipelines.search import LogLikelihoods
 
 _RAREST = 1e-2
@@ -73,22 +73,28 @@ class Network:
         if not len(features):
             return np.zeros((0, self.senones), np.float32)
         padded = np.pad(features, ((self.left, self.right), (0, 0)), "edge")
-        with torch.inference_mode():
-            scores = self.scored(self.stack(self.prepared(padded)))  # (1, frames, senones)
+        scores, _ = self.advance(padded[None], self.start)  # (1, frames, senones)
         return np.asarray(scores[0])
 
     def open_stream(self) -> NetworkStream:
         return NetworkStream(self)
 
-    def prepared(self, features: Features) -> Tensor:
-        """(n, D), normalised, as a batch of one: (1, n, D)."""
-        return torch.from_numpy(((features - self.mean) * self.scale).astype(np.float32, copy=False))[None]
+    @property
+    def start(self) -> list[State]:
+        """The states of a stream that has heard nothing."""
+        return [()] * len(self._steps)
 
-    def scored(self, logits: Tensor) -> LogLikelihoods:
-        """Logits (B, T, senones) to log-likelihoods of that shape."""
-        scores: LogLikelihoods = torch.log_softmax(logits, -1).numpy()
-        scores -= self.log_prior
-        return scores
+    def advance(self, x: Array, states: Sequence[State]) -> tuple[Array, list[State]]:
+        """Features (B, T, D) to the log-likelihoods (B, T', senones) that they complete."""
+        logits, after = advance(self._steps, (x - self.mean) * self.scale, states)
+        logits -= logits.max(axis=2, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(axis=2, keepdims=True))
+        logits -= self.log_prior
+        return logits, after
+
+    @cached_property
+    def _steps(self) -> tuple[Step, ...]:
+        return steps_of(self.stack)
 
     def _check(self, features: Features) -> None:
         if features.shape[1] != len(self.mean):
@@ -103,7 +109,7 @@ class NetworkStream:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._states: list[State] = [()] * len(network.stack.layers)
+        self._states = network.start
         self._last: Features | None = None
 
     def accept(self, features: Features) -> LogLikelihoods:
@@ -123,10 +129,8 @@ class NetworkStream:
         return self._advance(np.repeat(self._last, self._network.right, axis=0))
 
     def _advance(self, features: Features) -> LogLikelihoods:
-        network = self._network
-        with torch.inference_mode():
-            logits, self._states = network.stack.step(network.prepared(features), self._states)
-            return self._none() if logits is None else network.scored(logits)[0]
+        scores, self._states = self._network.advance(features[None], self._states)
+        return np.asarray(scores[0])
 
     def _none(self) -> LogLikelihoods:
         return np.zeros((0, self._network.senones), np.float32)
@@ -154,19 +158,15 @@ def _accept_batch(streams: list[NetworkStream], chunks: list[Features]) -> list[
     """For streams under way whose chunks (n, D) and states have the same shapes."""
     network = streams[0]._network
     network._check(chunks[0])
-    with torch.inference_mode():
-        joined = [
-            tuple(torch.cat(tensors) for tensors in zip(*layer, strict=True))
-            for layer in zip(*(stream._states for stream in streams), strict=True)
-        ]
-        x = torch.cat([network.prepared(chunk) for chunk in chunks])  # (B, n, D)
-        logits, after = network.stack.step(x, joined)
-        for i, stream in enumerate(streams):
-            stream._states = [tuple(t[i : i + 1] for t in state) for state in after]
-            stream._last = chunks[i][-1:]
-        if logits is None:
-            return [stream._none() for stream in streams]
-        return list(network.scored(logits))
+    joined = [
+        tuple(np.concatenate(arrays) for arrays in zip(*layer, strict=True))
+        for layer in zip(*(stream._states for stream in streams), strict=True)
+    ]
+    scores, after = network.advance(np.stack(chunks), joined)  # (B, n, D) to (B, m, senones)
+    for i, stream in enumerate(streams):
+        stream._states = [tuple(array[i : i + 1] for array in state) for state in after]
+        stream._last = chunks[i][-1:]
+    return list(scores)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """The networks of the DNN-HMM: time-delay, convolutional and recurrent, all from one kind of layer.
 
 A layer takes (B, context + T, in) and gives (B, T, out): it never pads. So a whole utterance, a training
-piece and a stream's chunk go through the same code, and a stream need only hold the last `context` frames
-of each layer's input.
+piece and a stream's chunk are one case, and a stream need only hold the last `context` frames of each
+layer's input (see `network_steps`, which is what runs when the training is over).
 
 `tdnn`: factored time-delay layers with skip connections (Povey et al., "Semi-orthogonal low-rank matrix
 factorization for deep neural networks", Interspeech 2018). `cnn`: two convolutions over mel bins and
@@ -15,16 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-State: TypeAlias = tuple[Tensor, ...]
-"""What a layer carries from chunk to chunk; the first dimension of each tensor is the batch's."""
-
-_SKIP = 0.66  # the share of its input that a factored layer adds, as in Kaldi's TDNN-F
+SKIP = 0.66
+"""The share of its input that a factored layer adds to its output, as in Kaldi's TDNN-F."""
 _SPLICE = 2  # frames on each side that the first layer sees
 
 
@@ -32,15 +30,6 @@ class Layer(nn.Module):
     """(B, context + T, in) -> (B, T, out)."""
 
     context: int = 0
-
-    def step(self, x: Tensor, state: State) -> tuple[Tensor | None, State]:
-        """x (B, T, in) that follows what `state` has seen; None while there is too little for a frame."""
-        if not self.context:
-            return self(x), ()
-        full = torch.cat([*state, x], 1)
-        if full.shape[1] <= self.context:
-            return None, (full,)
-        return self(full), (full[:, full.shape[1] - self.context :],)
 
 
 class Norm(nn.Module):
@@ -92,7 +81,7 @@ class Factored(Layer):
         d = self.dilation // every
         narrow = self.narrow(spliced(x, 2, d))  # (B, d + T, bottleneck)
         y = self.dropout(self.norm(F.relu(self.affine(spliced(narrow, 2, d)))))
-        out: Tensor = torch.add(y, x[:, d : x.shape[1] - d], alpha=_SKIP)
+        out: Tensor = torch.add(y, x[:, d : x.shape[1] - d], alpha=SKIP)
         return out
 
     @torch.no_grad()
@@ -112,6 +101,7 @@ class Convolved(Layer):
     def __init__(self, maps: int, bins: int, outputs: int) -> None:
         super().__init__()
         self.maps, self.bins = maps, bins
+        self.outputs = outputs * (bins // 2)
         self.conv = nn.Conv2d(maps, outputs, 3, padding=(0, 1))
         self.norm = nn.BatchNorm2d(outputs)
 
@@ -123,7 +113,7 @@ class Convolved(Layer):
 
 
 class Recurrent(Layer):
-    """A unidirectional LSTM layer and a projection of its outputs; its state goes from chunk to chunk."""
+    """A unidirectional LSTM layer and a projection of its outputs."""
 
     def __init__(self, inputs: int, cells: int, projection: int, dropout: float) -> None:
         super().__init__()
@@ -135,11 +125,6 @@ class Recurrent(Layer):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.dropout(self.projection(self.lstm(x)[0]))
         return out
-
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        before = tuple(s.transpose(0, 1) for s in state) or None  # (1, B, cells): torch's own order
-        y, after = self.lstm(x, before)
-        return self.dropout(self.projection(y)), tuple(s.transpose(0, 1) for s in after)
 
 
 class Skipped(Layer):
@@ -199,16 +184,6 @@ class Stack(nn.Module):
         ):
             first -= 1
         return first
-
-    def step(self, x: Tensor, states: Sequence[State]) -> tuple[Tensor | None, list[State]]:
-        """x (B, T, D) after what `states` (one of each layer, () at the start) saw; see `Layer.step`."""
-        after = list(states)
-        y: Tensor | None = x
-        for i, layer in enumerate(self.layers):
-            y, after[i] = cast("Layer", layer).step(cast("Tensor", y), states[i])
-            if y is None:
-                break
-        return y, after
 
     def orthonormalise(self) -> None:
         for layer in self.layers:
