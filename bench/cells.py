@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.experiment import CorpusChoice, Experiment, ScenarioChoice
 from bench.measure import Item
 from bench.variants import PipelineChoice
-from bench.word_times import first_word_ends
+from bench.word_times import NOT_KNOWN, WordTimes
 from data.collection import Corpus
 from data.errors import InputError
 from data.types import Utterance
@@ -101,12 +101,13 @@ class Playlist:
     items: tuple[Item, ...]
     references: dict[str, str]
     broken: tuple[UtteranceRow, ...] = ()
+    word_times: str = ""  # who says where the words lie
 
     def first(self, count: int | None) -> tuple[Item, ...]:
         return self.items if count is None else self.items[:count]
 
 
-def playlist(corpus: Corpus, block: Block, seed: int) -> Playlist:
+def playlist(corpus: Corpus, block: Block, seed: int, times: WordTimes = NOT_KNOWN) -> Playlist:
     """The audio of a block, in a seeded order where it is capped. References stay on this side.
 
     Raises `InputError` where no utterance is left.
@@ -114,7 +115,6 @@ def playlist(corpus: Corpus, block: Block, seed: int) -> Playlist:
     task = block.tasks[0]
     utterances = _chosen(corpus.split(task.corpus.split), task.scenario, seed)
     items, broken, references = [], [], {}
-    ends = first_word_ends(corpus, task.corpus.split)
     for utterance in utterances:
         reference = corpus.normalise(utterance.text)
         references[utterance.id] = reference
@@ -122,12 +122,12 @@ def playlist(corpus: Corpus, block: Block, seed: int) -> Playlist:
             if not reference:
                 raise InputError("its reference is empty after normalisation")
             audio = corpus.audio(utterance, task.condition)
-            items.append(Item(utterance.id, utterance.speaker, audio, ends.get(utterance.id)))
+            items.append(Item(utterance.id, utterance.speaker, audio, times.first_end(utterance.id)))
         except InputError as error:
             broken.append(UtteranceRow(utterance.id, utterance.speaker, 0.0, error=str(error)))
     if not items:
         raise InputError(f"corpus {corpus.name} has no usable utterance in '{task.corpus.split}'")
-    return Playlist(tuple(items), references, tuple(broken))
+    return Playlist(tuple(items), references, tuple(broken), times.source)
 
 
 def _chosen(utterances: Sequence[Utterance], scenario: ScenarioChoice, seed: int) -> list[Utterance]:

@@ -18,6 +18,7 @@ from results.records import Scenario
 EXPERIMENTS = Path(__file__).parent / "experiments"
 KINDS: tuple[str, ...] = get_args(Scenario)
 _OPTION_KINDS = {"int": int, "float": float, "Seconds": float}
+_TABLES = ("corpus", "pipeline", "scenario")
 _TRAINING = ("use", "train", "seeds")
 _OPTIONS = {entry.name: entry.type for entry in fields(Options) if entry.name not in ("seed", "slo")}
 
@@ -78,6 +79,7 @@ class Experiment:
     pipelines: tuple[PipelineChoice, ...]
     scenarios: tuple[ScenarioChoice, ...]
     config: Mapping[str, Any]
+    word_times: str = ""  # for corpora without: a JSON file, or the pipeline that aligns the references
 
 
 def known_experiments() -> tuple[str, ...]:
@@ -109,7 +111,7 @@ class _Reader:
     text: str
 
     def experiment(self, table: dict[str, Any]) -> Experiment:
-        self._known(table, {"name", "seed", "prices", "corpus", "pipeline", "scenario"})
+        self._known(table, {"name", "seed", "prices", "word_times", *_TABLES})
         corpora = tuple(self._corpus(entry) for entry in self._tables(table, "corpus"))
         pipelines = self._pipelines(self._tables(table, "pipeline"))
         scenarios = tuple(self._scenario(entry) for entry in self._tables(table, "scenario"))
@@ -125,7 +127,10 @@ class _Reader:
         name, seed = self._typed(table, "name", str, self.path.stem), self._typed(table, "seed", int, 1)
         prices = self._typed(table, "prices", str, "prices-2026-11")
         config = {**table, "name": name, "seed": seed, "prices": prices}
-        return Experiment(name, seed, prices, corpora, pipelines, scenarios, config)
+        word_times = self._typed(table, "word_times", str, "")
+        if word_times and not word_times.endswith(".json"):
+            self._refers("word_times", (word_times,), {name for c in pipelines for name in c.names})
+        return Experiment(name, seed, prices, corpora, pipelines, scenarios, config, word_times)
 
     def _corpus(self, entry: dict[str, Any]) -> CorpusChoice:
         self._known(entry, {"name", "split", "conditions", "trained_on"})

@@ -185,15 +185,16 @@ def latency(record: RunRecord, cell: Cell) -> Iterator[Figure]:
     ]
     aligned = [ms - row.first_word_end * 1000 for row, ms in heard if row.first_word_end is not None]
     if aligned:
-        yield from _percentiles("first_partial", aligned, cell)
+        source = f"word times: {cell.facts['word_times']}" if "word_times" in cell.facts else ""
+        yield from _percentiles("first_partial", aligned, cell, source)
     elif heard:
         for percent in PERCENTILES:
-            why = "no alignment says where the first word ends"
+            why = str(cell.facts.get("word_times", "no alignment says where the first word ends"))
             yield Figure(f"first_partial_p{percent}", None, "ms", 0, status="not available", note=why)
         yield from _percentiles("first_partial_from_start", [ms for _, ms in heard], cell)
 
 
-def _percentiles(name: str, latencies: Sequence[float], cell: Cell) -> Iterator[Figure]:
+def _percentiles(name: str, latencies: Sequence[float], cell: Cell, note: str = "") -> Iterator[Figure]:
     """The smallest latency that is not exceeded by that share of all (no interpolation)."""
     if not latencies:
         return
@@ -205,7 +206,7 @@ def _percentiles(name: str, latencies: Sequence[float], cell: Cell) -> Iterator[
             figure = Figure(f"{name}_p{percent}", value, "ms", len(latencies), low, high)
         else:
             figure = Figure(f"{name}_p{percent}", None, "ms", len(latencies), status=status)
-        yield replace(figure, note=cell.reason)
+        yield replace(figure, note=cell.reason or note)
 
 
 def footprint(record: RunRecord, cell: Cell) -> Iterator[Figure]:

@@ -15,8 +15,11 @@ from bench.cells import Block, Playlist, Task, blocks, playlist
 from bench.cost import read_prices
 from bench.experiment import Experiment
 from bench.measure import MeasurementError, NotAskedForError, Options, Target
+from bench.reference import reference_times
 from bench.score import count, scored
 from bench.training import Trained, TrainingError, probe, trained
+from bench.variants import PipelineChoice
+from bench.word_times import NOT_KNOWN, WordTimes
 from data.collection import Corpus
 from data.corpus import open_corpus
 from data.errors import InputError
@@ -26,6 +29,7 @@ from results.records import Cell, RunRecord
 from results.store import RunFolder, stored_runs
 
 Announce = Callable[[Cell], None]
+PACED = ("stream", "server", "capacity")
 
 
 @dataclass
@@ -67,7 +71,7 @@ class Runner:
         if not open_tasks:
             return
         corpus = self._corpora[open_tasks[0].corpus.label]
-        played = playlist(corpus, block, self.experiment.seed)
+        played = playlist(corpus, block, self.experiment.seed, self._word_times(folder, open_tasks[0]))
         work = [Work(task, begun(task, stored.get(task.number)), corpus, played) for task in open_tasks]
         for turn in range(max(task.scenario.repeats for task in open_tasks)):
             for entry in work:
@@ -76,6 +80,15 @@ class Runner:
                     folder.add(entry.task.number, entry.cell)
         for entry in work:
             self.announce(entry.cell)
+
+    def _word_times(self, folder: RunFolder, task: Task) -> WordTimes:
+        """For what is paced alone: no other scenario measures from a word's end."""
+        if task.scenario.kind not in PACED:
+            return NOT_KNOWN
+        corpus = self._corpora[task.corpus.label]
+        return reference_times(
+            self.experiment, folder.path, task.corpus, corpus, model_of=self._trained, progress=self.progress
+        )
 
     def _turn(self, work: Work, turn: int) -> None:
         """One pass of one cell; whatever goes wrong in it stays in this cell."""
@@ -93,15 +106,17 @@ class Runner:
             work.cell = replace(work.cell, status="failed", reason=str(error))
 
     def _model(self, task: Task) -> Trained | None:
-        spec, teacher = task.pipeline.spec, task.corpus.teacher
-        able = self._able(spec.use)
-        if task.scenario.kind in ("stream", "server", "capacity") and not able["streaming"]:
+        spec = task.pipeline.spec
+        if task.scenario.kind in PACED and not self._able(spec.use)["streaming"]:
             raise NotAskedForError(f"pipeline {spec.name} does not stream")
-        if not able["trainable"]:
+        return self._trained(task.pipeline, task.corpus.teacher)
+
+    def _trained(self, choice: PipelineChoice, teacher: str) -> Trained | None:
+        if not self._able(choice.spec.use)["trainable"]:
             return None
         if teacher not in self._teachers:
             self._teachers[teacher] = open_corpus(teacher, progress=self.progress)
-        return trained(spec, self._teachers[teacher], teacher, self.progress)
+        return trained(choice.spec, self._teachers[teacher], teacher, self.progress)
 
     def _able(self, use: str) -> dict[str, bool]:
         """What a pipeline can do, asked once."""
@@ -165,7 +180,7 @@ class Work:
             self.cell,
             rows=(*self.cell.rows, *rows, *broken),
             repeats=(*self.cell.repeats, replace(done.repeat, repeat=turn)),
-            facts=done.facts,
+            facts={**done.facts, **self._reference_facts},
             chunk_ms=None if scenario.kind in ("offline", "single") else options.chunk_ms,
         )
         lag = float(done.facts.get("send_lag_p99_ms", 0.0))
@@ -175,6 +190,10 @@ class Work:
         failed = [row.error for row in rows if row.error is not None]
         if failed and len(failed) == len(rows):
             raise MeasurementError(f"{target.name}: no utterance was recognised: {failed[0]}")
+
+    @property
+    def _reference_facts(self) -> dict[str, str]:
+        return {"word_times": self.played.word_times} if self.played.word_times else {}
 
     def _capacity(self, target: Target, options: Options, progress: Progress) -> None:
         def count_errors(utterance: str, raw: str) -> tuple[int, int]:
@@ -186,7 +205,7 @@ class Work:
         # That not even one stream meets the level is a result; that the generator was too late is none.
         none_meets = any(trial.streams == 1 and trial.verdict == "fails" for trial in found.trials)
         streams = 0 if found.streams is None and none_meets else found.streams
-        facts = {**found.facts, "streams_met": float(met)}
+        facts = {**found.facts, **self._reference_facts, "streams_met": float(met)}
         facts |= {} if streams is None else {"streams": float(streams)}
         facts |= {} if fails is None else {"streams_failed": float(fails)}
         self.cell = replace(

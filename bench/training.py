@@ -21,6 +21,7 @@ from bench import clock, hardware
 from bench.stages import JOURNAL
 from data.collection import Corpus
 from data.errors import InputError
+from data.types import Word
 from pipelines.protocol import PipelineSpec, Progress
 from pipelines.registry import MissingPackage, locate
 from results.store import default_root, write_whole
@@ -68,6 +69,18 @@ def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -
             write_whole(model_dir / _MARKER, json.dumps(facts, indent=1).encode())
             (model_dir / JOURNAL).unlink(missing_ok=True)
     return Trained(model_dir, json.loads((model_dir / _MARKER).read_bytes()))
+
+
+def aligned(
+    spec: PipelineSpec, model: Trained, card: str, split: str, progress: Progress
+) -> dict[str, tuple[Word, ...]]:
+    """Where the reference words of a split of the corpus `card` lie, by utterance id, found by `model`.
+
+    Raises `InputError` for a pipeline that is no `pipelines.protocol.Aligner`, and as `trained` does.
+    """
+    request = {**_request(spec, card, model.model_dir), "command": "align", "split": split}
+    found = _ask(request, progress)["words"]
+    return {name: tuple(Word(*word) for word in words) for name, words in found.items()}
 
 
 def model_path(spec: PipelineSpec, corpus: Corpus) -> Path:

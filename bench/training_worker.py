@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import clock
 from bench.stages import Stages
+from data.collection import Corpus
 from data.corpus import default_cache, open_corpus
 from data.errors import InputError
 from data.verify import verified
@@ -43,6 +44,20 @@ def _done(request: dict[str, Any], answers: Any) -> dict[str, Any]:
         able = pipeline.capabilities
         return {"trainable": bool(able.trainable), "streaming": bool(able.streaming)}
     corpus = verified(open_corpus(request["corpus"]), cache=default_cache())
+    if request["command"] == "align":
+        return {"words": _aligned(pipeline, request, corpus)}
+    return _trained(pipeline, request, corpus, answers)
+
+
+def _aligned(pipeline: Any, request: dict[str, Any], corpus: Corpus) -> dict[str, list[Any]]:
+    if not hasattr(pipeline, "align_corpus"):
+        raise InputError(f"pipeline {request['use']} cannot align words with audio")
+    members = corpus.split(request["split"])
+    found = pipeline.align_corpus(Path(request["model_dir"]), corpus, members)
+    return {name: [(word.text, word.start, word.end) for word in words] for name, words in found.items()}
+
+
+def _trained(pipeline: Any, request: dict[str, Any], corpus: Corpus, answers: Any) -> dict[str, Any]:
     stages = Stages(Path(request["model_dir"]))
     last = [clock.now() - 1.0]
 

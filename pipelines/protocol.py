@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias
 
-from data.types import Audio, Samples, Transcript, Utterance
+from data.types import Audio, Samples, Transcript, Utterance, Word
 
 Config: TypeAlias = Mapping[str, Any]
 """A pipeline's own settings, as plain TOML values; an unknown key is a `data.errors.InputError`."""
@@ -126,6 +126,16 @@ class Pipeline(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+class Aligner(Protocol):
+    """A pipeline whose model also finds where given words lie; the harness asks for it where it is there."""
+
+    @classmethod
+    def align_corpus(
+        cls, model_dir: Path, corpus: TrainingSet, utterances: Sequence[Utterance]
+    ) -> Mapping[str, Sequence[Word]]:
+        """The reference words of each utterance by its id, with their times; none of what cannot be aligned."""
 
 
 class SessionOverError(RuntimeError):

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from data.types import Transcript
+from data.types import Transcript, Word
 from pipelines.null import NullPipeline
 from pipelines.protocol import Capabilities
 
@@ -56,6 +56,11 @@ class LearningPipeline(NullPipeline):
         if config.get("fail"):
             raise RuntimeError("cannot learn")
         (Path(model_dir) / "words.txt").write_text(" ".join(sorted({u.speaker or "" for u in corpus.train})))
+
+    @classmethod
+    def align_corpus(cls, model_dir, corpus, utterances):
+        assert (Path(model_dir) / "words.txt").exists()
+        return {u.id: (Word("hello", 0.0, 0.125),) for u in utterances if u.id != "test1"}
 
     @classmethod
     def load(cls, model_dir, config):

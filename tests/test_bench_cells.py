@@ -11,9 +11,10 @@ from bench_fixture import experiment, make_corpus
 
 from bench.cells import Block, blocks, playlist
 from bench.experiment import read_experiment
-from bench.word_times import first_word_ends
+from bench.word_times import WordTimes, corpus_word_times, read_word_times, write_word_times
 from data.corpus import open_corpus
 from data.errors import InputError
+from data.types import Word
 
 
 def block(folder: Path, scenario: str) -> Block:
@@ -54,7 +55,19 @@ def test_word_times_come_from_the_manifest(tmp_path: Path) -> None:
     rows[0] |= {"id": "one", "words": [["hello", 0.1, 0.25]]}
     rows[1] |= {"id": "two", "words": "nothing of use"}
     manifest.write_text("\n".join(map(json.dumps, rows)) + "\n")
-    assert first_word_ends(open_corpus(folder), "test") == {"one": 0.25}
+    times = corpus_word_times(open_corpus(folder), "test")
+    assert times.words == {"one": (Word("hello", 0.1, 0.25),)}
+    assert (times.first_end("one"), times.first_end("two")) == (0.25, None)
+
+
+def test_word_times_survive_their_file(tmp_path: Path) -> None:
+    times = WordTimes({"u": (Word("größe", 0.25, 0.5), Word("b", 0.5, 1.0)), "silent": ()}, "aligned by x")
+    write_word_times(tmp_path / "t.json", times)
+    assert read_word_times(tmp_path / "t.json") == times
+    for broken in ("[]", "{", '{"words": {"u": [["a", 1]]}}', '{"words": {"u": [["a", "x", 2]]}}'):
+        (tmp_path / "t.json").write_text(broken)
+        with pytest.raises(InputError, match="holds no word times"):
+            read_word_times(tmp_path / "t.json")
 
 
 def test_nothing_to_play_is_one_line(tmp_path: Path) -> None:

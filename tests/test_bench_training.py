@@ -99,3 +99,29 @@ def test_a_training_that_fails_costs_its_own_cells_alone(tmp_path: Path) -> None
     assert code == 0
     assert "1 failed, 1 ok" in out
     assert "cannot learn" in err
+
+
+STREAM = '[[scenario]]\nkind = "stream"\nwarm_up = 0'
+
+
+def test_references_are_aligned_by_a_pipelines_model_once(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = experiment(tmp_path, {"null": "null", "a": LEARNER}, STREAM)
+    path.write_text('word_times = "a"\n' + path.read_text())
+    assert asrbench(tmp_path, "run", str(path))[0] == 0
+    record = load_run("latest", tmp_path / "runs")
+    assert {cell.facts["word_times"] for cell in record.cells} == {"aligned by a"}
+    ends = {row.utterance: row.first_word_end for row in record.cells[0].rows if row.error is None}
+    assert ends == {"test0": 0.125, "test1": None, "test2": 0.125, "test3": 0.125}
+    stored = tmp_path / "runs" / record.run / "word-times-small-test.json"
+    assert json.loads(stored.read_text())["source"] == "aligned by a"
+
+
+def test_one_that_cannot_align_costs_the_word_times_alone(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = experiment(tmp_path, {"null": "null"}, STREAM)
+    path.write_text('word_times = "null"\n' + path.read_text())
+    code, out, _ = asrbench(tmp_path, "run", str(path))
+    assert (code, out.split(": ")[1]) == (0, "1 ok\n")
+    facts = load_run("latest", tmp_path / "runs").cells[0].facts
+    assert facts["word_times"] == "not available: pipeline null has no model to align with"
