@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from data.errors import InputError
+from data.mandarin import SPOKEN_NOISE, Pronunciation, pronounced, readings
 
-Pronunciation: TypeAlias = tuple[str, ...]
 _Entries: TypeAlias = dict[str, tuple[Pronunciation, ...]]
 _VARIANT: Final = re.compile(r"\(\d+\)$")
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Each word's pronunciations, the commonest first; ARPAbet without stress, or pinyin with tones."""
+    """Each word's pronunciations, the commonest first.
+
+    ARPAbet without stress; Mandarin as `data.mandarin` has it; else the International Phonetic Alphabet.
+    """
 
     entries: Mapping[str, tuple[Pronunciation, ...]]
 
@@ -91,11 +94,15 @@ def lexicon_for(
     language: str,
     normalise: Callable[[str], str],
     cache: Path | None = None,
+    *,
+    sentences: Iterable[Sequence[str]] = (),
 ) -> LexiconReport:
     """Pronunciations for all of `words`: from `dictionary`, else the language's own source, else guessed.
 
-    English: CMUdict, then grapheme-to-phoneme (kept in `cache`, by default the usual one). Mandarin: pinyin.
-    Any other language needs a dictionary that holds every word; InputError says which are missing.
+    English: CMUdict, then grapheme-to-phoneme. Mandarin: the readings that characters have in `sentences`
+    (of the training text), else pypinyin's. Any other language: espeak-ng's phonemes for all words, unless
+    there is a dictionary, which then has to hold every word: two sets of phones do not mix. What was worked
+    out is kept in `cache`, by default the usual one. InputError says which words are missing.
     """
     given = read_dictionary(dictionary, normalise).entries if dictionary else {}
     wanted = sorted(set(words))
@@ -104,17 +111,43 @@ def lexicon_for(
     base = re.split(r"[-_]", language.lower())[0]
     if base == "en":
         return _english(entries, missing, cache)
-    if base == "zh":
-        pinyin = {word: (_pinyin(word),) for word in missing}
-        return LexiconReport(Lexicon(entries | pinyin), len(entries), 0, ())
-    if missing:
-        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+    if base in ("zh", "cmn"):
+        return _mandarin(entries, missing, sentences)
+    if missing and dictionary is not None:
         raise InputError(
-            f"no pronunciations for {len(missing)} words in '{language}' ({shown}); add them to a dictionary "
-            "and name it in the card",
+            f"no pronunciations for {_named(missing)} in '{language}'; add them, or take the dictionary out "
+            "of the card: espeak-ng then says all words",
             dictionary,
         )
-    return LexiconReport(Lexicon(entries), len(entries), 0, ())
+    return (
+        _by_espeak(missing, language, cache)
+        if missing
+        else LexiconReport(Lexicon(entries), len(entries), 0, ())
+    )
+
+
+def _named(words: Sequence[str]) -> str:
+    return f"{len(words)} words ({', '.join(words[:5])}{', ...' if len(words) > 5 else ''})"
+
+
+def _mandarin(entries: _Entries, missing: list[str], sentences: Iterable[Sequence[str]]) -> LexiconReport:
+    heard = readings(sentences) if missing else {}
+    said = {word: heard.get(word) or (pronounced(word),) for word in missing}
+    noise = tuple(word for word, found in said.items() if found == ((SPOKEN_NOISE,),))
+    return LexiconReport(Lexicon(entries | said), len(entries), 0, noise)
+
+
+def _by_espeak(words: list[str], language: str, cache: Path | None) -> LexiconReport:
+    from data.corpus import default_cache
+    from data.espeak_phones import espeak_phones
+
+    said = espeak_phones(words, language, cache or default_cache())
+    silent = [word for word in words if not said[word]]
+    if silent:
+        raise InputError(
+            f"espeak-ng cannot say {_named(silent)} in '{language}'; name a dictionary in the card"
+        )
+    return LexiconReport(Lexicon({word: (said[word],) for word in words}), 0, 0, tuple(words))
 
 
 def _english(entries: _Entries, missing: list[str], cache: Path | None) -> LexiconReport:
@@ -136,17 +169,3 @@ def _guess(say: Callable[[str], Pronunciation], word: str) -> Pronunciation:
     if not phones:
         raise InputError(f"cannot tell how '{word}' is said; add it to the corpus's dictionary")
     return phones
-
-
-def _pinyin(word: str) -> Pronunciation:
-    """Initials and tonal finals, such as ``n i3 h ao3``; the neutral tone is 5."""
-    from pypinyin import Style, pinyin
-
-    initials = pinyin(word, style=Style.INITIALS, strict=False, errors="ignore")
-    finals = pinyin(
-        word, style=Style.FINALS_TONE3, strict=False, errors="ignore", neutral_tone_with_five=True
-    )
-    phones = [p for pair in zip(initials, finals, strict=True) for one in pair for p in one if p]
-    if not phones:
-        raise InputError(f"cannot tell how '{word}' is said in Mandarin; add it to the corpus's dictionary")
-    return tuple(phones)

@@ -14,7 +14,7 @@ from pipelines.ngram_prune import pruned
 from pipelines.protocol import TrainingSet
 
 GENERAL_WORDS = 30_000
-THRESHOLD = 1e-8
+THRESHOLD = 3e-8
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,11 +37,28 @@ def test_the_dictionary_comes_before_cmudict(tmp_path: Path) -> None:
     assert (report.from_dictionary, report.from_cmudict, report.from_g2p) == (1, 1, ())
 
 
-def test_mandarin_is_initials_and_tonal_finals() -> None:
-    entries = lexicon_for(["你好", "儿"], None, "zh-CN", str).lexicon.entries
-    assert entries == {"你好": (("n", "i3", "h", "ao3"),), "儿": (("er2",),)}
+def test_mandarin_by_the_readings_of_the_training_text() -> None:
+    sentences = [list("银行"), list("行人"), list("行人"), ["ok", "好"]]
+    report = lexicon_for(["行", "好", "你好", "ok"], None, "zh-CN", str, sentences=sentences)
+    assert report.lexicon.entries == {
+        "行": (("x", "ing_2"), ("h", "ang_2")),
+        "好": (("h", "ao_3"),),
+        "你好": (("n", "i_3", "h", "ao_3"),),
+        "ok": (("SPN",),),
+    }
+    assert report.from_g2p == ("ok",)
 
 
-def test_another_language_says_what_is_missing() -> None:
-    with pytest.raises(InputError, match=r"1 words in 'de' \(hallo\)"):
-        lexicon_for(["hallo"], None, "de", str)
+def test_another_language_by_espeak(tmp_path: Path) -> None:
+    report = lexicon_for(["hallo", "zwei"], None, "de", str, tmp_path)
+    assert report.lexicon.entries["zwei"] == (("ts", "v", "aɪ"),)
+    assert report.from_g2p == ("hallo", "zwei")
+    with pytest.raises(InputError, match=r"cannot say 1 words \(…\) in 'de'"):
+        lexicon_for(["…"], None, "de", str, tmp_path)
+
+
+def test_a_dictionary_in_another_language_has_to_hold_every_word(tmp_path: Path) -> None:
+    (tmp_path / "german").write_text("hallo H A L O\n")
+    assert lexicon_for(["hallo"], tmp_path / "german", "de", str).from_dictionary == 1
+    with pytest.raises(InputError, match=r"german: no pronunciations for 1 words \(welt\) in 'de'"):
+        lexicon_for(["hallo", "welt"], tmp_path / "german", "de", str)
