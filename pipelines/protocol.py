@@ -135,7 +135,7 @@ class Aligner(Protocol):
     def align_corpus(
         cls, model_dir: Path, corpus: TrainingSet, utterances: Sequence[Utterance]
     ) -> Mapping[str, Sequence[Word]]:
-        """The reference words of each utterance by its id, with their times; none of what cannot be aligned."""
+        """The reference words of each utterance by its id, with times; none of what cannot be aligned."""
 
 
 class SessionOverError(RuntimeError):
