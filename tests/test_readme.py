@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cells import blocks as cells
 from bench.experiment import read_experiment
 from data.synth import SynthSpec, ensure_synthetic
 
@@ -44,8 +45,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place, recording in enumerate(sorted((speech / "test").iterdir())):
         shutil.copy(recording, calls / f"{place}{recording.suffix}")
         (calls / f"{place}.txt").write_text("please hold the line\n")
-    (experiment,) = blocks("toml")
+    experiment, family = blocks("toml")
     (folder / "whole.toml").write_text(experiment)
+    (folder / "family.toml").write_text('[[corpus]]\nname = "quick"\n' + family)
     # Training on the embedded corpus takes minutes; test_pipelines_hybrid_* does it in small.
     (folder / "calls.toml").write_text(TRAINED.sub("", experiment))
     (folder / "mute.py").write_text(blocks("python")[0])
@@ -56,6 +58,20 @@ def test_the_example_experiment_is_one(desk: Path) -> None:
     experiment = read_experiment(desk / "whole.toml")
     assert [choice.spec.use for choice in experiment.pipelines] == ["hybrid", "pocketsphinx"]
     assert experiment.corpora[0].teacher == "quick"
+
+
+def test_the_example_family_is_as_it_says(desk: Path) -> None:
+    experiment = read_experiment(desk / "family.toml")
+    seeds = [f"-s{seed}" for seed in (1, 2, 3)]
+    swept = [f"hybrid-mono-s1@beam={beam}" for beam in (8, 10, 13)]
+    names = [choice.spec.name for choice in experiment.pipelines]
+    assert names == [
+        *(f"hybrid-mono{seed}" for seed in seeds),
+        *swept,
+        *(f"hybrid-mono-wide{seed}" for seed in seeds),
+    ]
+    (block,) = cells(experiment)
+    assert [task.pipeline.spec.name for task in block.tasks] == ["hybrid-mono-s1", *swept]
 
 
 def test_make_targets_are_there() -> None:

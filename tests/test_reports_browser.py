@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from family_fixture import family_summary
 from report_fixture import (
     HOSTILE,
     empty_summary,
@@ -86,6 +87,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "empty": empty_summary(),
         "hostile": hostile_summary(),
         "strange": strange_summary(),
+        "family": family_summary(("mono", "si", "sat"), (1, 2)),
     }
     for name, summary in summaries.items():
         write(summary, folder / f"{name}.html")
@@ -101,7 +103,7 @@ def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
 
 
 @pytest.mark.parametrize("width", [320, 390, 820, 1280])
-@pytest.mark.parametrize("name", ["full", "small", "empty", "hostile", "strange"])
+@pytest.mark.parametrize("name", ["full", "small", "empty", "hostile", "strange", "family"])
 def test_body_never_scrolls_sideways(browser: Any, pages: dict[str, Path], name: str, width: int) -> None:
     show(browser, pages[name], width)
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -135,8 +137,11 @@ def test_markup_in_the_data_is_shown_and_not_run(browser: Any, pages: dict[str, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_their_ground(browser: Any, pages: dict[str, Path], scheme: str) -> None:
-    show(browser, pages["full"], 1280, scheme)
+@pytest.mark.parametrize("name", ["full", "family"])
+def test_words_stand_out_from_their_ground(
+    browser: Any, pages: dict[str, Path], name: str, scheme: str
+) -> None:
+    show(browser, pages[name], 1280, scheme)
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert browser.execute_script(CONTRAST) == []
     dark = browser.execute_script(
