@@ -113,17 +113,21 @@ class Convolved(Layer):
 
 
 class Recurrent(Layer):
-    """A unidirectional LSTM layer and a projection of its outputs."""
+    """A unidirectional LSTM layer, a projection of its outputs, and batch normalisation."""
 
     def __init__(self, inputs: int, cells: int, projection: int, dropout: float) -> None:
         super().__init__()
         # a projection inside the recurrence would take twice the time: oneDNN has no kernel for it
         self.lstm = nn.LSTM(inputs, cells, batch_first=True)
         self.projection = nn.Linear(cells, projection)
+        self.norm = Norm(projection)
         self.dropout = nn.Dropout(dropout)
+        weights = dict(self.lstm.named_parameters())
+        nn.init.orthogonal_(weights["weight_hh_l0"])
+        nn.init.ones_(weights["bias_ih_l0"][cells : 2 * cells])  # the forget gates begin open
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.dropout(self.projection(self.lstm(x)[0]))
+        out: Tensor = self.dropout(self.norm(self.projection(self.lstm(x)[0])))
         return out
 
 
@@ -213,10 +217,10 @@ class TdnnSizes:
 class CnnSizes:
     """Two convolutions with so many `maps`, then factored layers. Features must be mel bins, low to high."""
 
-    maps: tuple[int, int] = (16, 32)
+    maps: tuple[int, int] = (24, 48)
     width: int = 320
     bottleneck: int = 80
-    dilations: tuple[int, ...] = (3, 3, 3, 3)
+    dilations: tuple[int, ...] = (3, 3, 3, 3, 3)
 
     def build(self, inputs: int, senones: int, dropout: float) -> Stack:
         first, second = self.maps

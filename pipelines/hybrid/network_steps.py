@@ -191,11 +191,13 @@ class ConvolvedStep:
 
 
 class RecurrentStep:
-    """An LSTM layer, whose state goes from chunk to chunk; then its projection."""
+    """An LSTM layer, whose state goes from chunk to chunk; its projection, normalised."""
 
     def __init__(self, layer: Recurrent) -> None:
         self._lstm = layer.lstm
-        self._projection = _affine(layer.projection)
+        scale, offset = _norm(layer.norm)
+        plain = _affine(layer.projection)
+        self._projection = Affine(plain.matrix * scale, plain.bias * scale + offset)
 
     def __call__(self, x: Array, state: State) -> tuple[Array, State]:
         if not x.shape[1]:

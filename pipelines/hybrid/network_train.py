@@ -8,8 +8,6 @@ Whatever is random is drawn from generators seeded by (seed, epoch) or (seed, st
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,8 +33,9 @@ from pipelines.hybrid.network_batches import (
     mask,
     pieces,
 )
+from pipelines.hybrid.network_checkpoint import Checkpoint, Progressing, key_of
 from pipelines.hybrid.network_layers import ARCHITECTURES, Sizes
-from pipelines.hybrid.network_store import read_tensors, sizes_of, under, write_tensors
+from pipelines.hybrid.network_store import sizes_of
 
 _LAST_RATE = 0.01  # of the highest
 _ORTHONORMALISED = 4  # steps from one to the next
@@ -65,6 +64,12 @@ class NetworkSettings:
     orthonormal: bool = True
     seed: int = 1
     threads: int = 1
+
+
+def default_settings(kind: str) -> NetworkSettings:
+    """For 40 minutes of speech: less than five minutes on one core, whatever the architecture."""
+    # an LSTM has to compute every frame, and its epochs take twice as long
+    return NetworkSettings(epochs=10, learning_rate=3e-3) if kind == "lstm" else NetworkSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +140,17 @@ class _Training:
         self.step = 0
 
     def run(
-        self, held_out: Aligned | None, checkpoint: Path | None, progress: Callable[[float, str], None]
+        self, held_out: Aligned | None, path: Path | None, progress: Callable[[float, str], None]
     ) -> Network:
         epochs = self.settings.epochs
-        key = self._key() if checkpoint else ""
-        begin = self._restore(checkpoint, key) if checkpoint and checkpoint.exists() else 0
+        checkpoint = self._checkpoint(path) if path else None
+        begin, self.step = checkpoint.read(self._progressing) if checkpoint else (0, 0)
         plans = [epoch_batches(self.cut, self.around.frames, self._rng(0, e)) for e in range(epochs)]
         total = sum(map(len, plans))
         for epoch in range(begin, epochs):
             loss = self._epoch(epoch, plans[epoch], total)
             if checkpoint:
-                self._keep(checkpoint, key, epoch + 1)
+                checkpoint.write(self._progressing, epoch + 1, self.step)
             note = f"{self.kind}: epoch {epoch + 1} of {epochs}, loss {loss:.3f}"
             if held_out:
                 note += f", {frame_accuracy(self.network(), held_out):.1%} of the held-out frames"
@@ -221,40 +226,18 @@ class _Training:
     def _rng(self, purpose: int, index: int) -> np.random.Generator:
         return np.random.default_rng((self.settings.seed, purpose, index))
 
-    def _key(self) -> str:
-        """Names what is trained: architecture, settings, and the speech itself."""
-        content = [self.kind, asdict(self.sizes), asdict(self.settings), len(self.log_prior)]
-        digest = hashlib.sha256(json.dumps(content).encode())
-        for arrays in (self.speech.features, self.speech.senones):
-            for array in arrays:
-                digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+    def _checkpoint(self, path: Path) -> Checkpoint:
+        settings = {
+            "kind": self.kind,
+            "sizes": asdict(self.sizes),
+            "settings": asdict(self.settings),
+            "senones": len(self.log_prior),
+        }
+        return Checkpoint(path, key_of(settings, (*self.speech.features, *self.speech.senones)))
 
-    def _keep(self, path: Path, key: str, epoch: int) -> None:
-        tensors = {f"stack.{name}": t for name, t in self.stack.state_dict().items()}
-        tensors |= {f"average.{name}": t for name, t in self.average.items()}
-        for i, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{i}.{name}": t for name, t in moments.items()}
-        write_tensors(path, tensors, {"key": key, "epoch": epoch, "step": self.step})
-
-    def _restore(self, path: Path, key: str) -> int:
-        """The epoch to go on with: 0 where the checkpoint is torn or another training's."""
-        try:
-            tensors, header = read_tensors(path)
-        except InputError:
-            return 0
-        if header.get("key") != key:
-            return 0
-        self.stack.load_state_dict(under(tensors, "stack."))
-        self.average = under(tensors, "average.")
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in under(tensors, "optimiser.").items():
-            index, _, moment = name.partition(".")
-            moments.setdefault(int(index), {})[moment] = value
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.step = int(header["step"])
-        return int(header["epoch"])
+    @property
+    def _progressing(self) -> Progressing:
+        return Progressing(self.stack, self.optimiser, self.average)
 
 
 def _normalisation(features: Sequence[Features]) -> tuple[Features, Features]:
