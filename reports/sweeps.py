@@ -53,11 +53,16 @@ def _families(figures: Figures, group: Group) -> dict[tuple[str, str], list[Cell
 
 
 def _setting(cell: Cell, key: str) -> float:
-    text = cell.sweep.partition("=")[2] or cell.facts.get(key, "")
+    """What orders the curve; settings that are no numbers keep their own order."""
     try:
-        return float(text)
+        return float(_label(cell, key))
     except ValueError:
         return 0.0
+
+
+def _label(cell: Cell, key: str) -> str:
+    own = cell.facts.get(key, "")
+    return cell.sweep.partition("=")[2] or (own if isinstance(own, str) else f"{own:g}")
 
 
 def _plot(
@@ -102,4 +107,4 @@ def _point(figures: Figures, group: Group, cell: Cell, key: str, speed: str) -> 
         return None
     known = None if fast.low is None or fast.high is None else (fast.low, fast.high)
     style = styles(figures.pipelines(group))[cell.pipeline.partition("@")[0]]
-    return Point(f"{_setting(cell, key):g}", style, wrong.value, fast.value, None, known)
+    return Point(_label(cell, key), style, wrong.value, fast.value, None, known)

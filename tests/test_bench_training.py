@@ -125,3 +125,34 @@ def test_one_that_cannot_align_costs_the_word_times_alone(tmp_path: Path) -> Non
     assert (code, out.split(": ")[1]) == (0, "1 ok\n")
     facts = load_run("latest", tmp_path / "runs").cells[0].facts
     assert facts["word_times"] == "not available: pipeline null has no model to align with"
+
+
+FAMILY = f"""
+[[pipeline]]
+name = "a"
+use = "{LEARNER}"
+seeds = [1, 2]
+train = {{ steps = 2 }}
+sweep = {{ stage = ["first", "second"] }}
+[[pipeline]]
+name = "b"
+train_as = "a"
+decode = {{ stage = "first" }}
+"""
+
+
+def test_seeds_are_models_and_sweeps_are_not(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = experiment(tmp_path, {}, OFFLINE, FAMILY)
+    code, out, err = asrbench(tmp_path, "run", str(path))
+    assert (code, err) == (0, "")
+    assert "6 ok" in out
+    assert [len(log) for log in logs(tmp_path)] == [2, 2]
+    record = load_run("latest", tmp_path / "runs")
+    hashes = {cell.pipeline: cell.training["model_dir"] for cell in record.cells}
+    assert hashes["a-s1"] == hashes["b-s1"] == hashes["a-s1@stage=first"] != hashes["a-s2"] == hashes["b-s2"]
+    shown = asrbench(tmp_path, "show")[1]
+    assert "  a  offline  wer: 240 % [240, 240] n=2" in shown
+    asrbench(tmp_path, "report", "latest", "-o", "r.html")
+    assert 'id="side-by-side"' in (tmp_path / "r.html").read_text()
+    assert asrbench(tmp_path, "run", str(path), "--new", "--only", "b")[1].endswith(": 2 ok\n")
