@@ -78,23 +78,34 @@ def _read(content: bytes, kind: Any) -> Any:
 
 
 def _parse(content: bytes) -> Arcs:
+    start, source, table, final = parse_vector(content, _ARC)
+    ilabel, olabel, weight, target = (table[name].copy() for name in ("ilabel", "olabel", "weight", "target"))
+    return Arcs(source, ilabel, olabel, weight, target, final[:, 0].copy(), start)
+
+
+def parse_vector(content: bytes, arc: np.dtype[Any]) -> tuple[int, Ints, npt.NDArray[Any], Floats]:
+    """Start, source of each arc (A,), the arcs (A,) of the kind `arc`, final weights (S, floats in a weight).
+
+    `arc` has two labels, a weight of one float or more, and the target, all of four bytes.
+    """
     offset, start, states = _parse_header(content)
     counts = np.empty(states, np.int64)
     words = np.frombuffer(content, "<i4", offset=offset)  # all fields are multiples of 4 bytes
+    size = arc.itemsize // 4
+    floats = size - 3
     position = 0
     positions = np.empty(states, np.int64)
     for state in range(states):
         positions[state] = position
-        count = int(words[position + 1])
+        count = int(words[position + floats])
         counts[state] = count
-        position += 3 + 4 * count
-    final = words[positions].view("<f4").copy()
+        position += floats + 2 + size * count
+    heads = positions[:, None] + np.arange(floats + 2)
+    final = words[heads[:, :floats]].view("<f4")
     keep = np.ones(position, bool)
-    keep[np.concatenate([positions, positions + 1, positions + 2])] = False
-    table = words[:position][keep].view(_ARC)
+    keep[heads] = False
     source = np.repeat(np.arange(states, dtype=np.int32), counts)
-    ilabel, olabel, weight, target = (table[name].copy() for name in ("ilabel", "olabel", "weight", "target"))
-    return Arcs(source, ilabel, olabel, weight, target, final, start)
+    return start, source, words[:position][keep].view(arc), final
 
 
 def _parse_header(content: bytes) -> tuple[int, int, int]:
