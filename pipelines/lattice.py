@@ -64,6 +64,8 @@ def read_lattice(raw: Any, *, complete: bool) -> Lattice:
         path = Path(folder) / "lattice"
         raw.write(str(path))
         start, source, table, final = parse_vector(path.read_bytes(), _ARC)
+    if start < 0:  # not a single state
+        return empty_lattice()
     place = _places(source, table["target"], len(final), start)
     order = np.argsort(place[source], kind="stable")
     label, word, graph, acoustic, target = (table[name][order] for name in table.dtype.names or ())
@@ -90,8 +92,8 @@ def _places(source: Ints, target: npt.NDArray[np.int32], states: int, start: int
     return place
 
 
-def no_frames() -> Lattice:
-    """Of an utterance without frames: one state, which ends what never began."""
+def empty_lattice() -> Lattice:
+    """Of an utterance that no path goes through: one state, which ends what never began."""
     ints, floats = np.zeros(0, np.int32), np.zeros(0, np.float32)
     return Lattice(ints, ints, ints, ints, floats, floats, np.zeros(1, np.float32), complete=False)
 

@@ -20,7 +20,7 @@ import kaldifst
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.lattice import Lattice, no_frames, read_lattice
+from pipelines.lattice import Lattice, empty_lattice, read_lattice
 
 LogLikelihoods: TypeAlias = npt.NDArray[np.float32]
 UNLIMITED = 2**31 - 1
@@ -158,7 +158,7 @@ class Search:
         least as good. Wide beams take many times the time of `decode`; `beam` narrows this search alone.
         """
         if not len(log_likelihoods):
-            return no_frames()
+            return empty_lattice()
         config = kaldi_decoder.LatticeSimpleDecoderConfig(
             beam=self._beam.beam if beam is None else beam,
             lattice_beam=lattice_beam,

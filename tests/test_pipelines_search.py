@@ -161,6 +161,8 @@ def test_a_path_that_cannot_end_is_still_given() -> None:
     best = nbest(Search(one_way).lattice(_log_likelihoods(1, 0), 4.0), 3)
     assert [p.words for p in best] == [(7,)]
     assert not best[0].final
+    too_long = _log_likelihoods(5, 0)
+    assert nbest(Search(one_way).lattice(too_long, 4.0), 3)[0].words == Search(one_way).decode(too_long).words
 
 
 @pytest.mark.parametrize("seed", range(3))
