@@ -217,10 +217,10 @@ class TdnnSizes:
 class CnnSizes:
     """Two convolutions with so many `maps`, then factored layers. Features must be mel bins, low to high."""
 
-    maps: tuple[int, int] = (24, 48)
+    maps: tuple[int, int] = (16, 32)
     width: int = 320
     bottleneck: int = 80
-    dilations: tuple[int, ...] = (3, 3, 3, 3, 3)
+    dilations: tuple[int, ...] = (3, 3, 3, 3)
 
     def build(self, inputs: int, senones: int, dropout: float) -> Stack:
         first, second = self.maps

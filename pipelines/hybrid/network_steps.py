@@ -1,8 +1,8 @@
 """A trained network step by step in numpy: what a stream runs.
 
-For a chunk of ten frames the products are so small that torch spends more time on calling than on
-multiplying; numpy takes 0.4 times as long in all. Batch normalisation is by then a scale and an offset. The
-convolution's and the LSTM's own kernels stay torch's.
+For a chunk of ten frames the products are so small that torch spends more time on calling, and on getting an
+LSTM's weights into order, than on multiplying; numpy takes about half the time. Batch normalisation is by
+then a scale and an offset. The convolution's own kernel stays torch's.
 """
 
 from __future__ import annotations
@@ -191,22 +191,39 @@ class ConvolvedStep:
 
 
 class RecurrentStep:
-    """An LSTM layer, whose state goes from chunk to chunk; its projection, normalised."""
+    """An LSTM layer, whose state goes from chunk to chunk; its projection, normalised.
+
+    Torch orders the gates input, forget, cell, output. The logistic function of x is 0.5 tanh(0.5 x) + 0.5:
+    with the three gates' weights halved, one tanh serves all four.
+    """
 
     def __init__(self, layer: Recurrent) -> None:
-        self._lstm = layer.lstm
+        self._cells = cells = layer.lstm.hidden_size
+        weights = {name: _array(tensor) for name, tensor in layer.lstm.named_parameters()}
+        halves = np.full(4 * cells, 0.5, np.float32)
+        halves[2 * cells : 3 * cells] = 1.0
+        bias = weights["bias_ih_l0"] + weights["bias_hh_l0"]
+        self._inputs = Affine(np.ascontiguousarray(weights["weight_ih_l0"].T) * halves, bias * halves)
+        self._recurrent = np.ascontiguousarray(weights["weight_hh_l0"].T) * halves
         scale, offset = _norm(layer.norm)
         plain = _affine(layer.projection)
         self._projection = Affine(plain.matrix * scale, plain.bias * scale + offset)
 
     def __call__(self, x: Array, state: State) -> tuple[Array, State]:
-        if not x.shape[1]:
-            return np.zeros((len(x), 0, len(self._projection.bias)), np.float32), state
-        with torch.inference_mode():
-            # torch's own order: (1, B, cells)
-            before = tuple(torch.from_numpy(s).transpose(0, 1).contiguous() for s in state) or None
-            y, after = self._lstm(torch.from_numpy(x), before)
-        return self._projection.of(y.numpy()), tuple(s.transpose(0, 1).numpy() for s in after)
+        n = self._cells
+        output, cell = state or (np.zeros((len(x), n), np.float32), np.zeros((len(x), n), np.float32))
+        driven = self._inputs.of(x)  # (B, T, 4 cells)
+        outputs = np.empty((len(x), x.shape[1], n), np.float32)
+        for t in range(x.shape[1]):
+            gates = output @ self._recurrent
+            gates += driven[:, t]
+            np.tanh(gates, out=gates)
+            logistic = 0.5 * gates + np.float32(0.5)
+            cell = logistic[:, n : 2 * n] * cell
+            cell += logistic[:, :n] * gates[:, 2 * n : 3 * n]
+            output = logistic[:, 3 * n :] * np.tanh(cell)
+            outputs[:, t] = output
+        return self._projection.of(outputs), (output, cell)
 
 
 def _spliced(x: Array, taps: int, dilation: int) -> Array:

@@ -171,7 +171,7 @@ class _Training:
             rng = self._rng(1, self.step)
             x, labels = assemble(batch, self.speech.features, self.speech.senones, self.around)
             mask(x, self.settings.masks, rng)
-            # an odd start, so that in some epochs every frame has had its turn
+            # each epoch starts a frame later, so that all have their turn
             begin = epoch % min(self.every, labels.shape[1])
             x, labels = x[:, begin:], labels[:, begin :: self.every]
             with _seeded(self.settings.seed * 1_000_003 + self.step):
