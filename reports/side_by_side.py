@@ -138,7 +138,8 @@ def _against(comparison: Comparison | None, pipeline: str) -> Entry:
         f"{span(ends[0], ends[1], '%')}, {comparison.test}, Holm-adjusted"
     )
     flag = "" if winner else comparison.verdict
-    told = f"{probability(comparison.p)}; alone {probability(comparison.p_alone)}"
+    ps = [probability(p).removeprefix("p ").removeprefix("= ") for p in (comparison.p, comparison.p_alone)]
+    told = f"p {ps[0]}, alone {ps[1]}"
     return Entry(word, n=told, title=title, flag=flag)
 
 
@@ -153,7 +154,7 @@ def _look_ahead(cell: Cell | None) -> Entry:
     if cell is None or "streaming" not in cell.facts:
         return Entry(NONE)
     if cell.facts["streaming"] == "no":
-        heard_whole = "all of the speaker" if cell.facts.get("knows_who_speaks") else "the whole utterance"
+        heard_whole = "whole speaker" if cell.facts.get("knows_who_speaks") else "whole utterance"
         return Entry(heard_whole)
     ahead = cell.facts.get("look_ahead_ms")
     if not isinstance(ahead, int | float):

@@ -65,7 +65,7 @@ def test_prices_stand_beside(summary: Summary) -> None:
     texts = {name: [entry.text for entry in row.entries[3:]] for name, row in rows.items()}
     assert texts["hybrid-mono-corpus"] == ["—", "12.0 s", "2.40 MB", "55.0 ms"]
     assert texts["hybrid-si-corpus"] == ["72", "96.0 s", "2.40 MB", "55.0 ms"]
-    assert texts["hybrid-sat-corpus"] == ["does not stream", "96.0 s", "2.40 MB", "all of the speaker"]
+    assert texts["hybrid-sat-corpus"] == ["does not stream", "96.0 s", "2.40 MB", "whole speaker"]
     assert texts["hybrid-tdnn-corpus"][1] == "5.00 min"
     assert [name for name, row in rows.items() if row.note == "knows who speaks"] == ["hybrid-sat-corpus"]
 
