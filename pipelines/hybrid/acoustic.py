@@ -1,4 +1,4 @@
-"""The acoustic model of a training: several that differ in their seed, and their likelihoods' mean.
+"""The acoustic models of a training, generation by generation; finished ones lie on disk.
 
 Where mixtures end up depends on chance as much as on the data when there are few hours to learn from; the
 mean of several density estimates varies less than each (bagging, Breiman 1996, with seeds for samples). The
@@ -9,83 +9,79 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
 from pipelines.hybrid import store
-from pipelines.hybrid.align import Pronunciations
-from pipelines.hybrid.gmm import pooled
-from pipelines.hybrid.model import AcousticModel, Stage
-from pipelines.hybrid.settings import TrainSettings
-from pipelines.hybrid.topology import left_to_right
-from pipelines.hybrid.train import Schedule, Speech, flat_start, run_stages
+from pipelines.hybrid.generations import (
+    Lessons,
+    monophones,
+    projected_triphones,
+    speaker_adapted,
+    triphones,
+)
+from pipelines.hybrid.model import Stage
+from pipelines.hybrid.settings import GENERATIONS, MLLT, MONO, SAT, SI, TRI, TrainSettings
 
-_SEED_STRIDE = 1000  # between the seeds of a model's parts
+_SHARES = {MONO: 0.35, TRI: 0.5, MLLT: 0.7, SAT: 1.0}  # of the work, done at the end of each
 
-
-@dataclass(frozen=True, eq=False)
-class Lessons:
-    """What is learnt from, under a `name` that its stages on disk go by."""
-
-    name: str
-    speech: Speech
-    pronunciations: Pronunciations
-    ids: tuple[str, ...]
+Step = Callable[[float, str, str], None]
+"""Gets the share done, from 0 to 1, a note, and the generation's name."""
 
 
-def train_acoustic(
-    lessons: Lessons, settings: TrainSettings, folder: Path, progress: Callable[[float, str], None]
-) -> tuple[AcousticModel, tuple[bool, ...]]:
-    """The model, and for each utterance whether it could be aligned; goes on from what lies in `folder`.
+def train_acoustic(lessons: Lessons, settings: TrainSettings, folder: Path, step: Step) -> dict[str, Stage]:
+    """The stages by their names, from monophones up to `settings.generation`; goes on from what is there."""
+    key = _key(lessons, settings)
+    stages: dict[str, Stage] = {}
+    wanted = GENERATIONS[: GENERATIONS.index(settings.generation) + 1]
+    begin = 0.0
+    for name in wanted:
+        end = _SHARES[name] / _SHARES[wanted[-1]]
 
-    `progress` gets the share done, from 0 to 1.
-    """
-    stages = []
-    for member in range(settings.members):
+        def note(share: float, text: str, name: str = name, begin: float = begin, end: float = end) -> None:
+            step(begin + share * (end - begin), f"{name}: {text}", name)
 
-        def step(share: float, note: str, member: int = member) -> None:
-            progress((member + share) / settings.members, note)
-
-        stages.append(_member(lessons, settings, member, folder, step))
-    first = stages[0].model
-    model = AcousticModel(
-        first.topology,
-        pooled([stage.model.mixtures for stage in stages]),
-        np.mean([stage.model.self_loops for stage in stages], axis=0),
-    )
-    return model, tuple(states is not None for states in stages[0].alignments)
+        for stage in _generation(name, stages, lessons, settings, folder=folder, key=key, note=note):
+            stages[stage.name] = stage
+        begin = end
+    return stages
 
 
-def _member(
-    lessons: Lessons, settings: TrainSettings, member: int, folder: Path, step: Callable[[float, str], None]
-) -> Stage:
-    seed = settings.seed + _SEED_STRIDE * member
-    schedule = Schedule(settings.gaussians, settings.iterations, seed)
-    key = _key(lessons, replace(settings, seed=seed))
-    path = folder / store.stage_file(lessons.name, member)
-    stage = store.load_stage(path, key)
-    if stage is None:
-        step(0.0, "flat start")
-        phones = (p for variants in lessons.pronunciations.values() for v in variants for p in v)
-        topology = left_to_right(phones, settings.silence_states)
-        stage = flat_start(lessons.speech, lessons.pronunciations, topology)
+def _generation(
+    name: str,
+    stages: dict[str, Stage],
+    lessons: Lessons,
+    settings: TrainSettings,
+    *,
+    folder: Path,
+    key: str,
+    note: Callable[[float, str], None],
+) -> Iterator[Stage]:
+    """The stages of a generation (SAT has two), from the disk or trained now."""
+    names = (SAT, SI) if name == SAT else (name,)
+    paths = [folder / store.stage_file(lessons.name, part) for part in names]
+    kept = [store.load_stage(path, key) for path in paths]
+    if all(kept):
+        yield from (stage for stage in kept if stage)
+        return
+    if name == MONO:
+        trained: tuple[Stage, ...] = (monophones(lessons, settings, note),)
+    elif name == TRI:
+        trained = (triphones(stages[MONO], lessons, settings, note),)
+    elif name == MLLT:
+        trained = (projected_triphones(stages[TRI], lessons, settings, note),)
+    else:
+        trained = speaker_adapted(stages[MLLT], lessons, settings, note)
+    for stage, path in zip(trained, paths, strict=True):
         store.save_stage(path, stage, key)
-
-    def keep(done: Stage) -> None:
-        store.save_stage(path, done, key)
-        note = f"iteration {done.iteration + 1}, {done.model.mixtures.gaussians} Gaussians"
-        step((done.iteration + 1) / schedule.iterations, f"{note}, part {member + 1} of {settings.members}")
-
-    return run_stages(stage, lessons.speech, lessons.pronunciations, schedule, keep)
+        yield stage
 
 
 def _key(lessons: Lessons, settings: TrainSettings) -> str:
     """Names what is trained: the settings, the utterances, their words and pronunciations."""
     content = [
-        asdict(settings),
+        asdict(replace(settings, generation=MONO, jobs=1)),
         lessons.ids,
         [len(x) for x in lessons.speech.features],
         lessons.speech.words,

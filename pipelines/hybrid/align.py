@@ -7,83 +7,49 @@ score array, the few arcs between blocks are gathered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.features import Features
-from pipelines.hybrid.gmm import Doubles, Mixtures, States
-from pipelines.hybrid.topology import SILENCE, Topology
+from pipelines.hybrid.gmm import Doubles, States
+from pipelines.hybrid.model import AcousticModel
+from pipelines.hybrid.word_graph import START, WordGraph
 
-Pronunciations: TypeAlias = Mapping[str, Sequence[Sequence[str]]]
-_START = -1
 _NEVER = np.float32(-1e30)
 _FAILED = -1e20
 _BATCH_CELLS = 6_000_000  # frames x positions x utterances
 
 
 @dataclass(frozen=True, eq=False)
-class WordGraph:
-    """The states of an utterance's words in order, P positions.
-
-    `states` (P,); `entries` are the positions that begin a block, and `predecessors[i]` the positions from
-    which entry i is reached (-1: the beginning); elsewhere a position is reached from the one before. `ends`
-    are the positions where the utterance may end.
-    """
-
-    states: npt.NDArray[np.int64]
-    entries: tuple[int, ...]
-    predecessors: tuple[tuple[int, ...], ...]
-    ends: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class Alignment:
-    """Each frame's position in the graph and state, both (frames,); the log-likelihood has transitions."""
+    """Each frame's position in the graph and label, both (frames,); the log-likelihood has transitions."""
 
     positions: npt.NDArray[np.int32]
-    states: States
+    labels: States
     log_likelihood: float
 
 
-def word_graph(words: Sequence[str], pronunciations: Pronunciations, topology: Topology) -> WordGraph:
-    """Every pronunciation of each word, and optional silence before, between and after them."""
-    states: list[int] = []
-    entries: list[int] = []
-    predecessors: list[tuple[int, ...]] = []
-
-    def block(phones: Sequence[str], before: tuple[int, ...]) -> int:
-        entries.append(len(states))
-        predecessors.append(before)
-        for phone in phones:
-            states.extend(topology.states_of(phone))
-        return len(states) - 1
-
-    exits: tuple[int, ...] = (_START,)
-    for word in words:
-        exits = (*exits, block((SILENCE,), exits))
-        variants = pronunciations[word]
-        exits = tuple(block(phones, exits) for phones in variants)
-    exits = (*exits, block((SILENCE,), exits))
-    ends = tuple(e for e in exits if e != _START)
-    return WordGraph(np.array(states), tuple(entries), tuple(predecessors), ends)
-
-
 def align(
-    mixtures: Mixtures, self_loops: Doubles, graphs: Sequence[WordGraph], features: Sequence[Features]
+    model: AcousticModel, graphs: Sequence[WordGraph], features: Sequence[Features], jobs: int = 1
 ) -> list[Alignment | None]:
     """The best path of each utterance; None where there is none (fewer frames than states).
 
-    `self_loops`, shape (states,): the probability of staying in a state.
+    `features` are the front end's output, (frames, D); `jobs` batches are aligned at a time.
     """
     found: list[Alignment | None] = [None] * len(graphs)
-    for batch in _batches(graphs, features):
-        part = _align_batch(mixtures, self_loops, [graphs[i] for i in batch], [features[i] for i in batch])
-        for i, alignment in zip(batch, part, strict=True):
-            found[i] = alignment
+    batches = list(_batches(graphs, features))
+
+    def one(batch: list[int]) -> list[Alignment | None]:
+        return _align_batch(model, [graphs[i] for i in batch], [features[i] for i in batch])
+
+    with ThreadPoolExecutor(jobs) as pool:  # the time goes by in numpy, which lets other threads run
+        for batch, part in zip(batches, pool.map(one, batches), strict=True):
+            for i, alignment in zip(batch, part, strict=True):
+                found[i] = alignment
     return found
 
 
@@ -93,10 +59,10 @@ def _batches(graphs: Sequence[WordGraph], features: Sequence[Features]) -> Itera
     batch: list[int] = []
     widest = 0
     for i in order:
-        widest = max(widest, len(graphs[i].states))
+        widest = max(widest, len(graphs[i].labels))
         if batch and len(features[i]) * widest * (len(batch) + 1) > _BATCH_CELLS:
             yield batch
-            batch, widest = [], len(graphs[i].states)
+            batch, widest = [], len(graphs[i].labels)
         batch.append(i)
     if batch:
         yield batch
@@ -106,17 +72,17 @@ class _Batch:
     """Padded arrays of B utterances, P positions, E entries with K predecessors each; all entries flat."""
 
     def __init__(self, graphs: Sequence[WordGraph], self_loops: Doubles) -> None:
-        self.size, self.width = len(graphs), max(len(g.states) for g in graphs)
-        self.states = np.zeros((self.size, self.width), np.int64)
+        self.size, self.width = len(graphs), max(len(g.labels) for g in graphs)
+        labels = np.zeros((self.size, self.width), np.int64)
         for b, graph in enumerate(graphs):
-            self.states[b, : len(graph.states)] = graph.states
-        self.stay = np.log(self_loops)[self.states].astype(np.float32)
-        self.leave = np.log(1.0 - self_loops)[self.states].astype(np.float32)
+            labels[b, : len(graph.labels)] = graph.labels
+        self.stay = np.log(self_loops)[labels].astype(np.float32)
+        self.leave = np.log(1.0 - self_loops)[labels].astype(np.float32)
         self.entries, self.predecessors = self._flat_entries(graphs)
         self.first = np.full((self.size, self.width), _NEVER)
         for b, graph in enumerate(graphs):
             for entry, before in zip(graph.entries, graph.predecessors, strict=True):
-                if _START in before:
+                if START in before:
                     self.first[b, entry] = 0.0
         self.is_entry = np.zeros(self.size * self.width, bool)
         self.is_entry[self.entries] = True
@@ -137,16 +103,16 @@ class _Batch:
             base = b * self.width
             for entry, before in zip(graph.entries, graph.predecessors, strict=True):
                 entries.append(base + entry)
-                flat = [self._nowhere if p == _START else base + p for p in before]
+                flat = [self._nowhere if p == START else base + p for p in before]
                 rows.append(flat + [self._nowhere] * (most - len(flat)))
         return np.array(entries), np.array(rows)
 
 
 def _align_batch(
-    mixtures: Mixtures, self_loops: Doubles, graphs: list[WordGraph], features: list[Features]
+    model: AcousticModel, graphs: list[WordGraph], features: list[Features]
 ) -> list[Alignment | None]:
-    batch = _Batch(graphs, self_loops)
-    scores = _emissions(mixtures, graphs, features, batch)
+    batch = _Batch(graphs, model.self_loops)
+    scores = _emissions(model, graphs, features, batch)
     choices, totals, lasts = _forward(batch, scores, graphs, [len(f) for f in features])
     positions = _trace(batch, choices, lasts, [len(f) for f in features])
     found: list[Alignment | None] = []
@@ -155,19 +121,20 @@ def _align_batch(
         if totals[b] < _FAILED or not len(path):
             found.append(None)
         else:
-            found.append(Alignment(path.copy(), graph.states[path].astype(np.int32), float(totals[b])))
+            found.append(Alignment(path.copy(), graph.labels[path].astype(np.int32), float(totals[b])))
     return found
 
 
 def _emissions(
-    mixtures: Mixtures, graphs: list[WordGraph], features: list[Features], batch: _Batch
+    model: AcousticModel, graphs: list[WordGraph], features: list[Features], batch: _Batch
 ) -> npt.NDArray[np.float32]:
-    """(frames, B, P), computed for the states that each utterance needs."""
+    """(frames, B, P), computed for the senones that each utterance needs."""
     longest = max(len(f) for f in features)
     scores = np.full((longest, batch.size, batch.width), _NEVER)
     for b, (graph, x) in enumerate(zip(graphs, features, strict=True)):
-        needed, where = np.unique(graph.states, return_inverse=True)
-        scores[: len(x), b, : len(graph.states)] = mixtures.of_states(needed).log_likelihoods(x)[:, where]
+        needed, where = np.unique(model.tying.label_senone[graph.labels], return_inverse=True)
+        own = model.mixtures.of_states(needed).log_likelihoods(x)
+        scores[: len(x), b, : len(graph.labels)] = own[:, where]
     return scores
 
 

@@ -13,14 +13,14 @@ import numpy as np
 from hmmlearn.hmm import GaussianHMM
 
 from pipelines.features import Features
-from pipelines.hybrid.align import Pronunciations
 from pipelines.hybrid.gmm import Doubles, Mixtures, States
 from pipelines.hybrid.topology import SILENCE, Topology
+from pipelines.hybrid.word_graph import Pronunciations
 
 VARIANCE_FLOOR = 0.01  # of the variance of all speech, which is 1 after normalisation
 _STAY = 0.75
 _BAUM_WELCH = 3  # iterations
-_MOST_FRAMES = 6_000  # a phone: enough for one Gaussian a state
+_MOST_FRAMES = 2_000  # a phone: enough for one Gaussian a state
 
 
 def even_alignment(

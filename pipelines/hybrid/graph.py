@@ -1,13 +1,14 @@
-"""The decoding graph H o C o L o G of context-independent phones, by kaldifst (C is the identity).
+"""The decoding graph H o C o L o G, by kaldifst; for context-independent phones C is the identity.
 
 Mohri, Pereira and Riley, "Speech recognition with weighted finite-state transducers" (2008); silences,
-disambiguation symbols and self-loops as in Kaldi's mkgraph.sh. Input labels are state numbers plus one.
+disambiguation symbols and self-loops as in Kaldi's mkgraph.sh. Input labels are those of the tying plus one:
+they keep the phone beside its senone, without which H o C o L o G would not be functional.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +18,10 @@ import numpy.typing as npt
 
 from pipelines.fst import Arcs, arcs_of, vector_fst
 from pipelines.grammar import WordTable
-from pipelines.hybrid.align import Pronunciations
 from pipelines.hybrid.gmm import Doubles
 from pipelines.hybrid.topology import SILENCE, Topology
+from pipelines.hybrid.tying import Tying
+from pipelines.hybrid.word_graph import Pronunciations
 
 SILENCE_PROBABILITY = 0.5
 SELF_LOOP_SCALE = 0.1
@@ -63,26 +65,27 @@ class _Labels:
 
 
 def decoding_graph(
-    grammar: Any, words: WordTable, pronunciations: Pronunciations, topology: Topology, self_loops: Doubles
+    grammar: Any, words: WordTable, pronunciations: Pronunciations, tying: Tying, self_loops: Doubles
 ) -> Arcs:
-    """States accept in their order through a word's phones; words come out as labels of `words`.
+    """Accepts the states' labels in their order through a word's phones; words come out as labels of `words`.
 
-    `grammar` is G (see `pipelines.grammar`); `self_loops`, shape (states,), the probabilities of staying.
+    `grammar` is G (see `pipelines.grammar`); `self_loops`, shape (labels,), the probabilities of staying.
     """
-    lexicon, labels = _lexicon(words, pronunciations, topology)
+    lexicon, labels = _lexicon(words, pronunciations, tying.topology)
     kaldifst.arcsort(lexicon, "olabel")
     kaldifst.arcsort(grammar, "ilabel")
     lg = kaldifst.compose(lexicon, grammar)
     kaldifst.determinize_star(lg)
     kaldifst.minimize_encoded(lg)
-    hmms = _hmms(topology, labels)
+    clg, rows = _in_context(lg, labels, tying)
+    hmms = _hmms(rows, labels, tying.labels)
     kaldifst.arcsort(hmms, "olabel")
-    kaldifst.arcsort(lg, "ilabel")
-    hclg = kaldifst.compose(hmms, lg)
+    kaldifst.arcsort(clg, "ilabel")
+    hclg = kaldifst.compose(hmms, clg)
     kaldifst.determinize_star(hclg)
     kaldifst.minimize_encoded(hclg)
     arcs = arcs_of(hclg)
-    plain = replace(arcs, ilabel=np.where(arcs.ilabel > topology.states, 0, arcs.ilabel).astype(np.int32))
+    plain = replace(arcs, ilabel=np.where(arcs.ilabel > tying.labels, 0, arcs.ilabel).astype(np.int32))
     return add_self_loops(plain, self_loops)
 
 
@@ -133,17 +136,65 @@ def _disambiguated(
         yield label, phones, marks[phones]
 
 
-def _hmms(topology: Topology, labels: _Labels) -> Any:
-    """H without self-loops: state labels in, phone labels out; disambiguation symbols pass through."""
+def _in_context(lg: Any, labels: _Labels, tying: Tying) -> tuple[Any, dict[tuple[int, ...], int]]:
+    """C o L o G, and the input label that each row of HMM states has in it; disambiguation symbols negative.
+
+    Contexts whose states are all tied alike get one label, as by Kaldi's make-ilabel-transducer.
+    """
+    if tying.width == 1:
+        phones = [[0, phone, 0] for phone in range(1, labels.phones + 1)]
+        windows: list[list[int]] = [[], *phones, *([-k] for k in labels.hashes)]
+        return lg, _rows(windows, tying)[0]
+    clg, windows = kaldifst.compose_context(list(labels.hashes), 3, 1, lg)
+    rows, representative = _rows(windows, tying)
+    arcs = arcs_of(clg)
+    return vector_fst(replace(arcs, ilabel=representative[arcs.ilabel])), rows
+
+
+def _rows(
+    windows: Sequence[Sequence[int]], tying: Tying
+) -> tuple[dict[tuple[int, ...], int], npt.NDArray[np.int32]]:
+    """For each kind of row the first window that has it; for each window the first one that is alike."""
+    rows: dict[tuple[int, ...], int] = {}
+    representative = np.zeros(len(windows), np.int32)
+    states = _states([window for window in windows if len(window) == 3], tying)
+    for i, window in enumerate(windows):
+        if window:
+            row = next(states) if len(window) == 3 else tuple(window)
+            representative[i] = rows.setdefault(row, i)
+    return rows, representative
+
+
+def _states(windows: Sequence[Sequence[int]], tying: Tying) -> Iterator[tuple[int, ...]]:
+    """The labels of the middle phone's states, for each window (left, phone, right).
+
+    Phones are numbered from 1; 0 is the utterance's edge, which counts as silence, the phone 0.
+    """
+    left, phone, right = np.maximum(np.array(windows).T - 1, 0)
+    lengths = np.array(tying.topology.lengths)[phone]
+    owner = np.repeat(np.arange(len(phone)), lengths)
+    begins = np.cumsum(lengths) - lengths
+    places = np.arange(len(owner)) - begins[owner]
+    labels = tying.label(left[owner], phone[owner], right[owner], places).tolist()
+    for begin, length in zip(begins.tolist(), lengths.tolist(), strict=True):
+        yield tuple(labels[begin : begin + length])
+
+
+def _hmms(rows: Mapping[tuple[int, ...], int], labels: _Labels, states: int) -> Any:
+    """H without self-loops: state labels in, contexts out; disambiguation symbols pass through.
+
+    Their own labels follow those of the `states`.
+    """
     builder = _Builder(1)
-    for i, length in enumerate(topology.lengths):
+    for row, context in rows.items():
+        if row[0] < 0:
+            builder.arc(0, states + 1 + labels.hashes.index(-row[0]), context, 0.0, 0)
+            continue
         here = 0
-        for k in range(length):
-            there = 0 if k == length - 1 else builder.state()
-            builder.arc(here, topology.firsts[i] + k + 1, i + 1 if k == 0 else 0, 0.0, there)
+        for k, label in enumerate(row):
+            there = 0 if k == len(row) - 1 else builder.state()
+            builder.arc(here, label + 1, context if k == 0 else 0, 0.0, there)
             here = there
-    for k, label in enumerate(labels.hashes):
-        builder.arc(0, topology.states + 1 + k, label, 0.0, 0)
     return builder.build(0)
 
 

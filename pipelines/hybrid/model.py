@@ -1,32 +1,50 @@
-"""What a training hands on: the acoustic model, where it stands, what was tuned."""
+"""What a training hands on: acoustic models, where they stand, what was tuned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pipelines.features import Features
+from pipelines.hybrid.fmllr import FmllrStatistics
+from pipelines.hybrid.front import FrontEnd
 from pipelines.hybrid.gmm import Doubles, Mixtures, States
-from pipelines.hybrid.topology import Topology
+from pipelines.hybrid.tying import Tying
+from pipelines.search import LogLikelihoods
 
 DEFAULT_WEIGHT, DEFAULT_PENALTY = 10.0, 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class AcousticModel:
-    """Mixtures for the states of a topology, and each state's probability of staying, shape (states,)."""
+    """Mixtures for the senones of a tying, over what `front` makes of the features.
 
-    topology: Topology
+    `self_loops`, shape (labels,): the probability of staying in a state. `everyone`: what is known of all
+    speakers together before anything is known of one, for a model of adapted speech.
+    """
+
+    tying: Tying
     mixtures: Mixtures
     self_loops: Doubles
+    front: FrontEnd = field(default_factory=FrontEnd)
+    everyone: FmllrStatistics | None = None
+
+    def log_likelihoods(self, features: Features) -> LogLikelihoods:
+        """Of the labels: (frames, D) of the front end's output to (frames, labels)."""
+        return self.mixtures.log_likelihoods(features)[:, self.tying.label_senone]
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """Where a training stands after `iteration`; `alignments` has an entry for each utterance."""
+    """Where a training stands after a generation: `alignments`, labels (frames,), for each utterance.
 
-    iteration: int
+    `transforms`: the fMLLR matrix (D, D + 1) of each speaker, where there are any.
+    """
+
+    name: str
     model: AcousticModel
     alignments: tuple[States | None, ...]
-    log_likelihood: float  # per frame, of the alignment that the last estimation used
+    log_likelihood: float = float("-inf")  # per frame, of the alignment that the last estimation used
+    transforms: dict[str, Doubles] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,53 @@
-"""The hybrid recogniser behind the `Pipeline` protocol: GMM-HMM, lexicon and n-gram model in one graph."""
+"""The hybrid recogniser behind the `Pipeline` protocol: acoustic model, lexicon and LM in one graph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import soxr
 from threadpoolctl import threadpool_limits
 
-from data.errors import InputError, did_you_mean
+from data.errors import InputError
 from data.types import Audio, Samples, Transcript, Word
-from pipelines.features import FRAME_SECONDS, Features, FeatureSettings, FeatureStream, Normalisation
-from pipelines.fst import Arcs, const_fst
-from pipelines.grammar import WordTable
-from pipelines.hybrid import store
-from pipelines.hybrid.align import Pronunciations
-from pipelines.hybrid.graph import with_insertion_penalty
-from pipelines.hybrid.model import AcousticModel, Tuned
-from pipelines.hybrid.settings import DecodeSettings, decode_settings, train_settings
+from pipelines.features import FRAME_SECONDS, Features, FeatureStream
+from pipelines.hybrid.front import FrontStream
+from pipelines.hybrid.loading import Parts, load_parts
+from pipelines.hybrid.settings import decode_settings, train_settings
 from pipelines.hybrid.word_times import word_spans
 from pipelines.protocol import Capabilities, Chunk, Config, Progress, Session, SessionOverError, TrainingSet
-from pipelines.search import Beam, LogLikelihoods, Search, Stream
+from pipelines.search import LogLikelihoods, Stream
 from pipelines.search import Path as BestPath
 
 _LOOK_AHEAD_MS = 55.0  # the deltas' four frames, and 15 ms of the window beyond its frame
 
 
 class HybridSession:
-    """One live stream: its features' memory, and its tokens."""
+    """One live stream: the memory of its features and its network, and its tokens."""
 
-    def __init__(self, features: FeatureStream, stream: Stream, sample_rate: int) -> None:
-        self.features = features
-        self.stream = stream
+    def __init__(self, parts: Parts) -> None:
+        self.stream: Stream = parts.search.start()
+        self.network = parts.network.open_stream() if parts.network else None
         self.over = False
-        self._sample_rate = sample_rate
+        self._features = FeatureStream(parts.features, parts.normalisation)
+        self._front: FrontStream = parts.model.front.stream()
+        self._sample_rate = parts.features.sample_rate
         self._resampler: soxr.ResampleStream | None = None
-        self._resampled_from = sample_rate
+        self._resampled_from = self._sample_rate
 
     def accept(self, chunk: Chunk) -> Features:
-        """The features that `chunk` completes, (frames, dimensions)."""
+        """What the front end makes of the frames that `chunk` completes, (frames, D)."""
         if self.over:
             raise SessionOverError("this session has had its last chunk")
-        ready = self.features.accept(self._at_own_rate(chunk))
-        if chunk.last:
-            self.over = True
-            ready = np.concatenate([ready, self.features.finish()])
-        return ready
+        ready = self._features.accept(self._at_own_rate(chunk))
+        if not chunk.last:
+            return self._front.accept(ready)
+        self.over = True
+        rest = np.concatenate([ready, self._features.finish()])
+        return np.concatenate([self._front.accept(rest), self._front.finish()])
 
     def close(self) -> None:
         self.over = True
@@ -68,25 +68,16 @@ class HybridPipeline:
 
     capabilities = Capabilities(streaming=True, word_times=True, look_ahead_ms=_LOOK_AHEAD_MS, trainable=True)
 
-    def __init__(
-        self,
-        model: AcousticModel,
-        features: FeatureSettings,
-        normalisation: Normalisation,
-        graph: Arcs,
-        *,
-        pronunciations: Pronunciations,
-        settings: DecodeSettings,
-        tuned: Tuned,
-        facts: Mapping[str, float | str],
-    ) -> None:
+    def __init__(self, parts: Parts) -> None:
         threadpool_limits(1, user_api="blas")  # several threads are slower at these sizes, and change results
-        self._model, self._features, self._normalisation = model, features, normalisation
-        self._pronunciations, self._words = pronunciations, WordTable(tuple(sorted(pronunciations)))
-        self._weight = np.float32(1.0 / tuned.weight)
-        fst = const_fst(with_insertion_penalty(graph, tuned.penalty))
-        self._search = Search(fst, Beam(settings.beam, settings.max_active))
-        self._facts = facts
+        self._parts = parts
+        if parts.adaptation is not None:
+            self.capabilities = replace(
+                self.capabilities, streaming=False, speaker_labels=True, look_ahead_ms=None
+            )
+        else:
+            ahead = _LOOK_AHEAD_MS + 1000 * FRAME_SECONDS * parts.look_ahead
+            self.capabilities = replace(self.capabilities, look_ahead_ms=ahead)
 
     @classmethod
     def train(cls, corpus: TrainingSet, config: Config, model_dir: Path, progress: Progress) -> None:
@@ -98,35 +89,25 @@ class HybridPipeline:
 
     @classmethod
     def load(cls, model_dir: Path | None, config: Config) -> Self:
-        """Raises `InputError` for an unknown setting, an untrained folder, or an LM that was not prepared."""
+        """Raises `InputError` for an unknown setting, an untrained folder, or a model that is not there."""
         settings = decode_settings(config)
         if model_dir is None:
             raise InputError("the hybrid needs a trained model")
-        description = store.load_json(model_dir / store.MODEL)
-        tuned = _tuned(description, settings, model_dir)
-        model, features, normalisation = store.load_acoustic(model_dir)
-        graph = store.load_graph(model_dir / f"graph-{settings.lm}.npz")
-        pronunciations = {w: tuple(map(tuple, p)) for w, p in description["pronunciations"].items()}
-        facts = _facts(
-            description, settings, tuned, model=model, features=features, graph=graph, folder=model_dir
-        )
-        return cls(
-            model,
-            features,
-            normalisation,
-            graph,
-            pronunciations=pronunciations,
-            settings=settings,
-            tuned=tuned,
-            facts=facts,
-        )
+        return cls(load_parts(model_dir, settings))
 
     def transcribe(self, batch: Sequence[Audio]) -> list[Transcript]:
-        return [self._whole(audio) for audio in batch]
+        """A recogniser that adapts takes all that a speaker says in `batch` together."""
+        if self._parts.adaptation is None:
+            return [self._whole(audio) for audio in batch]
+        features = [self._front_of(audio) for audio in batch]
+        speakers = [audio.speaker or f"unknown {i}" for i, audio in enumerate(batch)]
+        turned = self._parts.adaptation.adapted(features, speakers)
+        return [self._final(self._parts.decode(x)) for x in turned]
 
     def open_session(self) -> HybridSession:
-        stream = FeatureStream(self._features, self._normalisation)
-        return HybridSession(stream, self._search.start(), self._features.sample_rate)
+        if not self.capabilities.streaming:
+            raise InputError("a hybrid that adapts to its speakers hears them out first: it has no streams")
+        return HybridSession(self._parts)
 
     def advance(self, sessions: Sequence[Session], chunks: Sequence[Chunk]) -> list[Transcript]:
         """The likelihoods of all sessions are one matrix product; the searches go one after another."""
@@ -134,8 +115,9 @@ class HybridPipeline:
         features = [session.accept(chunk) for session, chunk in zip(own, chunks, strict=True)]
         if not own:
             return []
-        scores = self._scores(np.concatenate(features))
-        parts = np.split(scores, np.cumsum([len(f) for f in features])[:-1])
+        parts = self._parts.scores(
+            [session.network for session in own], features, [chunk.last for chunk in chunks]
+        )
         return [
             self._advance(session, part, chunk)
             for session, part, chunk in zip(own, parts, chunks, strict=True)
@@ -145,7 +127,7 @@ class HybridPipeline:
         """Nothing to wait for on a CPU."""
 
     def facts(self) -> Mapping[str, float | str]:
-        return self._facts
+        return self._parts.facts
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -154,18 +136,18 @@ class HybridPipeline:
         session = self.open_session()
         return self.advance([session], [Chunk(audio.samples, audio.sample_rate, last=True)])[0]
 
-    def _scores(self, features: Features) -> LogLikelihoods:
-        return self._model.mixtures.log_likelihoods(features) * self._weight
+    def _front_of(self, audio: Audio) -> Features:
+        return HybridSession(self._parts).accept(Chunk(audio.samples, audio.sample_rate, last=True))
 
     def _advance(self, session: HybridSession, scores: LogLikelihoods, chunk: Chunk) -> Transcript:
         session.stream.advance(scores)
         if chunk.last:
             return self._final(session.stream.finish())
-        return Transcript(self._words.text(session.stream.partial()), final=False)
+        return Transcript(self._parts.words.text(session.stream.partial()), final=False)
 
     def _final(self, path: BestPath) -> Transcript:
-        texts = [self._words.words[label - 1] for label in path.words]
-        spans = word_spans(path, texts, self._pronunciations, self._model.topology)
+        texts = [self._parts.words.words[label - 1] for label in path.words]
+        spans = word_spans(path, texts, self._parts.pronunciations, self._parts.model.tying)
         words = tuple(
             Word(text, start * FRAME_SECONDS, end * FRAME_SECONDS)
             for text, (start, end) in zip(texts, spans, strict=True)
@@ -177,54 +159,3 @@ def _own(session: Session) -> HybridSession:
     if not isinstance(session, HybridSession):
         raise TypeError("not a session of the hybrid")
     return session
-
-
-def _tuned(description: Mapping[str, Any], settings: DecodeSettings, folder: Path) -> Tuned:
-    known = description["tuned"]
-    if settings.lm not in known:
-        hint = did_you_mean(settings.lm, known)
-        raise InputError(
-            f"no language model {settings.lm!r} was prepared{hint} (there are: {', '.join(known)})", folder
-        )
-    tuned = Tuned(**known[settings.lm])
-    return Tuned(
-        tuned.weight if settings.lm_weight is None else settings.lm_weight,
-        tuned.penalty if settings.insertion_penalty is None else settings.insertion_penalty,
-        tuned.wer,
-    )
-
-
-def _facts(
-    description: Mapping[str, Any],
-    settings: DecodeSettings,
-    tuned: Tuned,
-    *,
-    model: AcousticModel,
-    features: FeatureSettings,
-    graph: Arcs,
-    folder: Path,
-) -> Mapping[str, float | str]:
-    used = (store.ACOUSTIC, store.MODEL, f"graph-{settings.lm}.npz")
-    mixtures = model.mixtures
-    return {
-        "device": "cpu",
-        "threads": 1,
-        "model_bytes": sum((folder / name).stat().st_size for name in used),
-        "parameters": mixtures.gaussians * (2 * mixtures.means.shape[1] + 1),
-        "gaussians": mixtures.gaussians,
-        "states": mixtures.states,
-        "graph_states": graph.states,
-        "graph_arcs": len(graph.source),
-        "ngrams": description["ngrams"][settings.lm],
-        "words": len(description["pronunciations"]),
-        "guessed_pronunciations": description["guessed_pronunciations"],
-        "lm": settings.lm,
-        "lm_weight": tuned.weight,
-        "insertion_penalty": tuned.penalty,
-        "dev_wer": "not available" if tuned.wer is None else tuned.wer,
-        "beam": settings.beam,
-        "max_active": settings.max_active,
-        "features": f"{features.cepstra} MFCC + deltas, {features.sample_rate} Hz, causal normalisation, "
-        f"prior {features.prior_frames:g} frames",
-        "dropped_utterances": len(description["dropped"]),
-    }

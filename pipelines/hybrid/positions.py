@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipelines.hybrid.align import Pronunciations
+from pipelines.hybrid.word_graph import Pronunciations
 
 ENOUGH = 30  # times that a phone must occur at a place to be modelled by itself
 _FEWEST = 10  # times below which what is left over of a phone goes to its commonest place

@@ -13,9 +13,9 @@ from data.lexicon import lexicon_for, read_dictionary
 from data.types import Samples, Utterance
 from pipelines.features import Features, FeatureSettings, raw_features
 from pipelines.grammar import clean_arpa
-from pipelines.hybrid.align import Pronunciations
 from pipelines.hybrid.disturb import Copying, copies_of
 from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
+from pipelines.hybrid.word_graph import Pronunciations
 from pipelines.ngram import END, UNKNOWN, estimate, write_arpa
 from pipelines.protocol import TrainingSet
 

@@ -1,33 +1,31 @@
-"""The training of a hybrid from a corpus to a model folder, stage by stage."""
+"""The training of a hybrid from a corpus to a model folder: material, acoustic models, tuning, graphs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
 from data.types import Utterance
 from pipelines.features import Features, FeatureSettings, Normalisation, Normaliser, estimate_normalisation
-from pipelines.fst import Arcs
-from pipelines.grammar import WordTable, grammar_graph
 from pipelines.hybrid import prepare, store
-from pipelines.hybrid.acoustic import Lessons, train_acoustic
-from pipelines.hybrid.align import Pronunciations
+from pipelines.hybrid.acoustic import train_acoustic
 from pipelines.hybrid.disturb import Copying
-from pipelines.hybrid.graph import decoding_graph
-from pipelines.hybrid.model import AcousticModel, Tuned
+from pipelines.hybrid.generations import Lessons
+from pipelines.hybrid.graphs import Graphs
+from pipelines.hybrid.model import Stage, Tuned
+from pipelines.hybrid.parallel import Step, side_by_side
 from pipelines.hybrid.positions import positioned
 from pipelines.hybrid.prepare import Dropped, Heard
-from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
+from pipelines.hybrid.settings import CORPUS_LM, MONO, TrainSettings
 from pipelines.hybrid.train import Speech
-from pipelines.hybrid.tune import DevSpeech, tune
+from pipelines.hybrid.tune import DevSpeech, tune_all
+from pipelines.hybrid.word_graph import Pronunciations
 from pipelines.protocol import Progress, TrainingSet
-from pipelines.search import Beam
 
 _DEV_SECONDS = 600.0  # of dev speech to tune on; more only costs time
-_SHARES = (0.08, 0.8)  # of the work: features, and training besides
-_TUNED_AT = 0.35  # where the training is done twice
+_HEARD, _TRAINED = 0.05, 0.8  # of the work, done after the features and after the acoustic models
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +55,10 @@ class Material:
             for begin, part in zip(begins, heard, strict=False)
             for i, raw in part.copies
         )
-        ids = tuple(utterance.id for part in heard for utterance in part.utterances)
-        return Lessons(name, Speech(features, words, copies), self.pronunciations, ids)
+        everyone = [utterance for part in heard for utterance in part.utterances]
+        speakers = tuple(utterance.speaker or utterance.id for utterance in everyone)
+        ids = tuple(utterance.id for utterance in everyone)
+        return Lessons(name, Speech(features, words, copies, speakers), self.pronunciations, ids)
 
 
 def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, progress: Progress) -> None:
@@ -67,27 +67,55 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
         return
     folder.mkdir(parents=True, exist_ok=True)
     material = _material(corpus, settings, progress)
-    again = settings.use_dev and bool(material.dev.raw)
-    first, second = (_TUNED_AT, 1.0) if again else (_SHARES[1], 1.0)
-    lessons = material.lessons("train", material.train)
-    alone = replace(settings, members=1) if again else settings  # the weights found serve for all members
-    model, aligned = train_acoustic(lessons, alone, folder, _part(progress, _SHARES[0], first))
-    dropped = (*material.train.dropped, *_unaligned(aligned, material.train))
-    prepare.refuse_too_many(dropped, len(corpus.train))
+    step = _part(progress, _HEARD, _TRAINED)
+    kept, tuning, dropped = _acoustic_models(corpus, material, settings, folder, step)
     ngrams = _language_models(corpus, material, settings, folder)
-    tuned = _tune(material, model, tuple(ngrams), folder, _part(progress, first, first))
-    if again:
-        lessons = material.lessons("all", material.train, material.dev)
-        model, _ = train_acoustic(lessons, settings, folder, _part(progress, first, second))
-    _save_graphs(material, model, tuple(ngrams), folder)
-    _save(folder, corpus, material, model, settings=settings, dropped=dropped, tuned=tuned, ngrams=ngrams)
+    graphs = Graphs(folder, material.pronunciations, tuple(ngrams))
+    tuned = tune_all(tuning, graphs, _dev_speech(material), _part(progress, _TRAINED, 1.0))
+    graphs.save(kept)
+    for name, stage in kept.items():
+        store.save_acoustic(folder / store.acoustic_file(name), stage.model)
+    _save(folder, corpus, material, settings=settings, dropped=dropped, tuned=tuned, ngrams=ngrams)
     store.drop_stages(folder)
     progress(1.0, 1.0, "trained")
 
 
-def _part(progress: Progress, begin: float, end: float) -> Callable[[float, str], None]:
+def _part(progress: Progress, begin: float, end: float) -> Step:
     """For a part of the work, which goes from `begin` to `end`."""
-    return lambda share, note: progress(begin + share * (end - begin), 1.0, note)
+    return lambda share, note, stage: progress(begin + share * (end - begin), 1.0, note, stage=stage)
+
+
+def _acoustic_models(
+    corpus: TrainingSet, material: Material, settings: TrainSettings, folder: Path, step: Step
+) -> tuple[Mapping[str, Stage], Mapping[str, Stage], tuple[Dropped, ...]]:
+    """The models to keep, those to tune on dev (which never heard it), and what was left out."""
+    alone = material.lessons("train", material.train)
+    if not (settings.use_dev and material.dev.raw):
+        stages = train_acoustic(alone, settings, folder, step)
+        return stages, stages, _dropped(corpus, material, stages)
+    everything = material.lessons("all", material.train, material.dev)
+    single = replace(settings, members=1)  # what is tuned for one serves for all members
+    side_by_side(
+        [
+            lambda step: _only(train_acoustic(alone, single, folder, step)),
+            lambda step: _only(train_acoustic(everything, settings, folder, step)),
+        ],
+        step,
+        settings.jobs,
+    )
+    tuning = train_acoustic(alone, single, folder, step)
+    return train_acoustic(everything, settings, folder, step), tuning, _dropped(corpus, material, tuning)
+
+
+def _only(stages: Mapping[str, Stage]) -> None:
+    """They lie on disk too, where the process that waits for them looks."""
+
+
+def _dropped(corpus: TrainingSet, material: Material, stages: Mapping[str, Stage]) -> tuple[Dropped, ...]:
+    aligned = [labels is not None for labels in stages[MONO].alignments]
+    dropped = (*material.train.dropped, *_unaligned(aligned, material.train))
+    prepare.refuse_too_many(dropped, len(corpus.train))
+    return dropped
 
 
 def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) -> Material:
@@ -101,7 +129,7 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     total = len(corpus.train) + len(dev_utterances)
 
     def step(done: int) -> None:
-        progress(_SHARES[0] * (done + 1) / total, 1.0, "features")
+        progress(_HEARD * (done + 1) / total, 1.0, "features")
 
     copying = Copying(settings.copies, settings.speed, settings.disturbed, settings.seed)
     train = prepare.hear(corpus, corpus.train, features, step, copying)
@@ -138,7 +166,7 @@ def _language_models(
     """An ARPA file in `folder` for each language model there is; how many n-grams each has."""
     ngrams = {}
     for name in settings.lms:
-        arpa = _arpa(folder, name)
+        arpa = folder / store.arpa_file(name)
         if name != CORPUS_LM:
             words, pronounced = material.train.words, material.pronunciations
             ngrams[name] = sum(prepare.trigram(corpus, words, settings.order, pronounced, arpa))
@@ -147,40 +175,11 @@ def _language_models(
     return ngrams
 
 
-def _arpa(folder: Path, name: str) -> Path:
-    return folder / f"{name}.arpa"
-
-
-def _graph(material: Material, model: AcousticModel, name: str, folder: Path) -> Arcs:
-    words = WordTable(tuple(sorted(material.pronunciations)))
-    grammar = grammar_graph(_arpa(folder, name), words)
-    return decoding_graph(grammar, words, material.pronunciations, model.topology, model.self_loops)
-
-
-def _save_graphs(material: Material, model: AcousticModel, names: Sequence[str], folder: Path) -> None:
-    for name in names:
-        store.save_graph(folder / f"graph-{name}.npz", _graph(material, model, name, folder))
-
-
-def _tune(
-    material: Material,
-    model: AcousticModel,
-    names: Sequence[str],
-    folder: Path,
-    step: Callable[[float, str], None],
-) -> dict[str, Tuned]:
-    """On the dev speech, for each language model."""
-    words, dev = WordTable(tuple(sorted(material.pronunciations))), _dev_speech(material, model)
-    return {
-        name: tune(_graph(material, model, name, folder), words, dev, Beam(), lambda note: step(0.0, note))
-        for name in names
-    }
-
-
-def _dev_speech(material: Material, model: AcousticModel) -> DevSpeech:
+def _dev_speech(material: Material) -> DevSpeech:
     return DevSpeech(
-        tuple(model.mixtures.log_likelihoods(x) for x in material.normalised(material.dev)),
+        material.normalised(material.dev),
         tuple(" ".join(words) for words in material.dev.words),
+        tuple(utterance.speaker or utterance.id for utterance in material.dev.utterances),
     )
 
 
@@ -188,24 +187,23 @@ def _save(
     folder: Path,
     corpus: TrainingSet,
     material: Material,
-    model: AcousticModel,
     *,
     settings: TrainSettings,
     dropped: Sequence[Dropped],
-    tuned: dict[str, Tuned],
-    ngrams: dict[str, int],
+    tuned: Mapping[str, Mapping[str, Tuned]],
+    ngrams: Mapping[str, int],
 ) -> None:
-    """The acoustic model, then the JSON that says the training is done."""
-    store.save_acoustic(folder, model, material.features, material.normalisation)
+    """The features, then the JSON that says the training is done."""
+    store.save_features(folder / store.FEATURES, material.features, material.normalisation)
     content = {
         "format": store.FORMAT,
         "corpus": corpus.name,
         "language": corpus.language,
-        "settings": {**asdict(settings), "lms": list(tuned)},
+        "settings": {**asdict(settings), "lms": list(ngrams)},
         "pronunciations": {w: [list(p) for p in v] for w, v in sorted(material.pronunciations.items())},
         "guessed_pronunciations": material.guessed,
         "dropped": [asdict(d) for d in dropped],
-        "tuned": {name: asdict(t) for name, t in tuned.items()},
-        "ngrams": ngrams,
+        "tuned": {model: {lm: asdict(t) for lm, t in by_lm.items()} for model, by_lm in tuned.items()},
+        "ngrams": dict(ngrams),
     }
     store.save_json(folder / store.MODEL, content)

@@ -11,24 +11,38 @@ from pipelines.settings import filled
 CORPUS_LM, TRIGRAM_LM = "corpus", "trigram"
 LMS = (CORPUS_LM, TRIGRAM_LM)
 DEFAULT_LM = TRIGRAM_LM
+MONO, TRI, MLLT, SAT, SI = "mono", "tri", "mllt", "sat", "si"
+GENERATIONS = (MONO, TRI, MLLT, SAT)
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """`lms`: which language models to prepare and tune; the corpus's own is left out where it has none.
 
-    `order` of the n-grams; `members`: so many acoustic models with a seed each are pooled, of `gaussians`
-    each; `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune one member that was
-    trained without the dev speech, on it; then train all of them anew on train and dev together.
+    `generation`: the last one to train, with all before it (see `pipelines.hybrid.generations`).
+    `order` of the n-grams; `members`: so many estimates of each model's mixtures, with a seed each, are
+    pooled. `gaussians` and `iterations` are the monophones'; `leaves`, `min_gain` (of log-likelihood) and
+    `min_occupancy` (in frames) end the growth of the trees.
+    `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune models that were trained
+    without the dev speech, on it; those kept are trained on train and dev together.
     `positions`: see `pipelines.hybrid.positions`.
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
+    `jobs`: threads that align, and processes that train with and without the dev speech.
     """
 
     lms: tuple[str, ...] = LMS
+    generation: str = MONO
     order: int = 3
     gaussians: int = 1800
     iterations: int = 30
     members: int = 3
+    leaves: int = 2000
+    min_gain: float = 400.0
+    min_occupancy: float = 50.0
+    tri_gaussians: int = 3000
+    mllt_gaussians: int = 3000
+    sat_gaussians: int = 4000
+    tri_iterations: int = 24
     positions: bool = True
     seed: int = 1
     silence_states: int = 5
@@ -39,15 +53,18 @@ class TrainSettings:
     copies: int = 0
     speed: float = 0.0
     disturbed: float = 0.0
+    jobs: int = 2
 
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """`lm`: one of those trained; `beam` in units of the scaled log-likelihoods; at most `max_active` tokens.
+    """`model`: one of those trained, by default the last; `lm`: one of those prepared.
 
+    `beam` in units of the scaled log-likelihoods; at most `max_active` tokens.
     `lm_weight` and `insertion_penalty` override what was tuned on dev.
     """
 
+    model: str = ""
     lm: str = DEFAULT_LM
     beam: float = 13.0
     max_active: int = 7000

@@ -13,13 +13,15 @@ import numpy as np
 from data.errors import InputError
 from pipelines.features import FeatureSettings, Normalisation
 from pipelines.fst import Arcs
+from pipelines.hybrid.fmllr import FmllrStatistics
+from pipelines.hybrid.front import FrontEnd
 from pipelines.hybrid.gmm import Mixtures
 from pipelines.hybrid.model import AcousticModel, Stage
-from pipelines.hybrid.topology import Topology
+from pipelines.hybrid.tying import Tying
 
-MODEL, ACOUSTIC = "model.json", "acoustic.npz"
+MODEL, FEATURES = "model.json", "features.npz"
 _STAGES = "stage-*.npz"
-FORMAT = 1
+FORMAT = 2
 
 
 def save_arrays(path: Path, **arrays: Any) -> None:
@@ -55,12 +57,31 @@ def load_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def save_acoustic(
-    folder: Path, model: AcousticModel, settings: FeatureSettings, normalisation: Normalisation
-) -> None:
+def acoustic_file(name: str) -> str:
+    """Of the model of a generation."""
+    return f"acoustic-{name}.npz"
+
+
+def arpa_file(lm: str) -> str:
+    return f"{lm}.arpa"
+
+
+def graph_file(tying: str, lm: str) -> str:
+    """Of the decoding graph for the states of a generation, with a language model."""
+    return f"graph-{tying}-{lm}.npz"
+
+
+def save_acoustic(path: Path, model: AcousticModel) -> None:
+    save_arrays(path, **_model_arrays(model))
+
+
+def load_acoustic(path: Path) -> AcousticModel:
+    return _model(load_arrays(path))
+
+
+def save_features(path: Path, settings: FeatureSettings, normalisation: Normalisation) -> None:
     save_arrays(
-        folder / ACOUSTIC,
-        **_model_arrays(model),
+        path,
         features=np.array(json.dumps(settings.to_json())),
         mean=normalisation.mean,
         offset=normalisation.offset,
@@ -68,15 +89,15 @@ def save_acoustic(
     )
 
 
-def load_acoustic(folder: Path) -> tuple[AcousticModel, FeatureSettings, Normalisation]:
-    arrays = load_arrays(folder / ACOUSTIC)
+def load_features(path: Path) -> tuple[FeatureSettings, Normalisation]:
+    arrays = load_arrays(path)
     settings = FeatureSettings(**json.loads(str(arrays["features"])))
-    return _model(arrays), settings, Normalisation(arrays["mean"], arrays["offset"], arrays["scale"])
+    return settings, Normalisation(arrays["mean"], arrays["offset"], arrays["scale"])
 
 
-def stage_file(name: str, member: int) -> str:
-    """Of the acoustic model's part number `member`, trained on what is called `name`."""
-    return _STAGES.replace("*", f"{name}-{member}")
+def stage_file(lessons: str, stage: str) -> str:
+    """Of a generation trained on what is called `lessons`."""
+    return _STAGES.replace("*", f"{lessons}-{stage}")
 
 
 def drop_stages(folder: Path) -> None:
@@ -88,14 +109,17 @@ def drop_stages(folder: Path) -> None:
 def save_stage(path: Path, stage: Stage, key: str) -> None:
     """`key` names what is being trained, so that another training does not go on from here."""
     aligned = [s if s is not None else np.zeros(0, np.int32) for s in stage.alignments]
+    speakers = sorted(stage.transforms)
     save_arrays(
         path,
         **_model_arrays(stage.model),
         key=np.array(key),
-        iteration=np.array(stage.iteration),
+        name=np.array(stage.name),
         log_likelihood=np.array(stage.log_likelihood),
         aligned=np.concatenate([*aligned, np.zeros(0, np.int32)]),
         frames=np.array([len(a) for a in aligned]),
+        speakers=np.array(speakers),
+        transforms=np.array([stage.transforms[s] for s in speakers]),
     )
 
 
@@ -111,7 +135,8 @@ def load_stage(path: Path, key: str) -> Stage | None:
         return None
     parts = np.split(arrays["aligned"], np.cumsum(arrays["frames"])[:-1])
     alignments = tuple(part if len(part) else None for part in parts)
-    return Stage(int(arrays["iteration"]), _model(arrays), alignments, float(arrays["log_likelihood"]))
+    transforms = {str(s): m for s, m in zip(arrays["speakers"], arrays["transforms"], strict=True)}
+    return Stage(str(arrays["name"]), _model(arrays), alignments, float(arrays["log_likelihood"]), transforms)
 
 
 def save_graph(path: Path, arcs: Arcs) -> None:
@@ -125,19 +150,38 @@ def load_graph(path: Path) -> Arcs:
 
 
 def _model_arrays(model: AcousticModel) -> dict[str, Any]:
-    mixtures, topology = model.mixtures, model.topology
+    mixtures, front = model.mixtures, model.front
     return {
         "weights": mixtures.weights,
         "means": mixtures.means,
         "variances": mixtures.variances,
         "first": mixtures.first,
         "self_loops": model.self_loops,
-        "phones": np.array(topology.phones),
-        "lengths": np.array(topology.lengths),
+        "projection": np.zeros((0, 0)) if front.matrix is None else front.matrix,
+        **_everyone_arrays(model.everyone),
+        "splicing": np.array([front.statics, front.context]),
+        **{f"tying_{name}": array for name, array in model.tying.to_arrays().items()},
     }
 
 
 def _model(arrays: Mapping[str, Any]) -> AcousticModel:
-    topology = Topology(tuple(map(str, arrays["phones"])), tuple(map(int, arrays["lengths"])))
+    tying = Tying.from_arrays(
+        {name.removeprefix("tying_"): a for name, a in arrays.items() if name.startswith("tying_")}
+    )
     mixtures = Mixtures(arrays["weights"], arrays["means"], arrays["variances"], arrays["first"])
-    return AcousticModel(topology, mixtures, arrays["self_loops"])
+    statics, context = (int(n) for n in arrays["splicing"])
+    matrix = arrays["projection"] if arrays["projection"].size else None
+    front = FrontEnd(matrix, statics, context)
+    return AcousticModel(tying, mixtures, arrays["self_loops"], front, _everyone(arrays))
+
+
+def _everyone_arrays(everyone: FmllrStatistics | None) -> dict[str, Any]:
+    if everyone is None:
+        return {}
+    return {"everyone": np.array(everyone.occupancy), "everyone_k": everyone.k, "everyone_g": everyone.g}
+
+
+def _everyone(arrays: Mapping[str, Any]) -> FmllrStatistics | None:
+    if "everyone" not in arrays:
+        return None
+    return FmllrStatistics(float(arrays["everyone"]), arrays["everyone_k"], arrays["everyone_g"])

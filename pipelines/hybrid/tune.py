@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,57 +11,96 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
+from pipelines.features import Features
 from pipelines.fst import Arcs, const_fst
 from pipelines.grammar import WordTable
+from pipelines.hybrid.adapt import Adaptation, Recogniser
 from pipelines.hybrid.graph import with_insertion_penalty
-from pipelines.hybrid.model import Tuned
+from pipelines.hybrid.graphs import Graphs
+from pipelines.hybrid.model import Stage, Tuned
+from pipelines.hybrid.parallel import Step
+from pipelines.hybrid.settings import SAT, SI
 from pipelines.search import Beam, LogLikelihoods, Search
 
 WEIGHTS = (6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0)
 PENALTIES = (-1.5, -0.75, 0.0, 0.75, 1.5)
+BEAM = Beam()
 
 Rates: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class DevSpeech:
-    """Log-likelihoods (frames, states) and references, utterance by utterance."""
+    """Features (frames, D), references and speakers, utterance by utterance."""
 
-    log_likelihoods: tuple[LogLikelihoods, ...]
+    features: tuple[Features, ...]
     references: tuple[str, ...]
+    speakers: tuple[str, ...]
 
 
-def tune(
-    graph: Arcs, words: WordTable, dev: DevSpeech, beam: Beam, step: Callable[[str], None] = lambda note: None
-) -> Tuned:
-    """Every weight with every penalty; see `flattest` for the choice."""
-    if not any(dev.references):
+def tune_all(
+    stages: Mapping[str, Stage], graphs: Graphs, dev: DevSpeech, step: Step
+) -> dict[str, dict[str, Tuned]]:
+    """For each model and each language model; the adapted model after the one that its first pass uses."""
+    order = sorted(stages, key=lambda name: name == SAT)
+    tuned: dict[str, dict[str, Tuned]] = {name: {} for name in stages}
+    for i, (name, lm) in enumerate((name, lm) for name in order for lm in graphs.lms):
+        share = i / (len(order) * len(graphs.lms))
+        step(share, f"tuning {name} with the language model '{lm}'", "tuning")
+        graph = graphs.of(stages[name].model, lm)
+        if name == SAT:
+            scores = _adapted_scores(stages, graph, tuned[SI][lm], dev)
+        else:
+            model = stages[name].model
+            scores = [model.log_likelihoods(model.front.whole(x)) for x in dev.features]
+        tuned[name][lm] = tune(graph, graphs.words, scores, dev.references)
+    return tuned
+
+
+def _adapted_scores(
+    stages: Mapping[str, Stage], graph: Arcs, first: Tuned, dev: DevSpeech
+) -> list[LogLikelihoods]:
+    """Of the adapted model, on dev speech that `first` settings of the first pass adapt."""
+    si, sat = stages[SI].model, stages[SAT].model
+    search = Search(const_fst(with_insertion_penalty(graph, first.penalty)), BEAM)
+    adaptation = Adaptation(Recogniser(si, search, first.weight), Recogniser(sat, search, first.weight))
+    features = [si.front.whole(x) for x in dev.features]
+    return [sat.log_likelihoods(x) for x in adaptation.adapted(features, dev.speakers)]
+
+
+def tune(graph: Arcs, words: WordTable, scores: Sequence[LogLikelihoods], references: Sequence[str]) -> Tuned:
+    """The weight, then the penalty with it; see `flattest` for the choice. `scores` (frames, labels)."""
+    heard = [(s, r) for s, r in zip(scores, references, strict=True) if r]
+    if not heard:
         return Tuned()
-    rates = np.zeros((len(PENALTIES), len(WEIGHTS)))
-    for i, penalty in enumerate(PENALTIES):
-        step(f"tuning the weight of the language model, penalty {penalty:g}")
-        search = Search(const_fst(with_insertion_penalty(graph, penalty)), beam)
-        rates[i] = [_wer(search, words, dev, weight) for weight in WEIGHTS]
-    i, j = flattest(rates)
+    rates = np.full((len(PENALTIES), len(WEIGHTS)), np.inf)
+
+    def row(i: int, columns: Sequence[int]) -> None:
+        search = Search(const_fst(with_insertion_penalty(graph, PENALTIES[i])), BEAM)
+        for j in columns:
+            rates[i, j] = _wer(search, words, heard, WEIGHTS[j])
+
+    middle = len(PENALTIES) // 2
+    row(middle, range(len(WEIGHTS)))
+    j = flattest(rates[middle])
+    for i in range(len(PENALTIES)):
+        if i != middle:
+            row(i, [j])
+    i = flattest(rates[:, j])
     return Tuned(WEIGHTS[j], PENALTIES[i], float(rates[i, j]))
 
 
-def flattest(rates: Rates) -> tuple[int, int]:
-    """Row and column of the lowest rate averaged with its neighbours' (up to eight), shape (rows, columns).
+def flattest(rates: Rates) -> int:
+    """The index of the lowest of `rates` (n,) averaged with their neighbours.
 
     A small dev set is noisy: one lucky point says less than the low ground it should lie in.
     """
-    smooth = uniform_filter(rates, size=3, mode="nearest")
-    i, j = np.unravel_index(int(smooth.argmin()), rates.shape)
-    return int(i), int(j)
+    return int(uniform_filter(rates, size=3, mode="nearest").argmin())
 
 
-def _wer(search: Search, words: WordTable, dev: DevSpeech, weight: float) -> float:
-    """In %, over the utterances that have a reference."""
-    pairs = [
-        (reference, words.text(search.decode(scores / np.float32(weight)).words))
-        for reference, scores in zip(dev.references, dev.log_likelihoods, strict=True)
-        if reference
-    ]
-    references, hypotheses = zip(*pairs, strict=True)
-    return 100.0 * float(jiwer.wer(list(references), list(hypotheses)))
+def _wer(
+    search: Search, words: WordTable, heard: Sequence[tuple[LogLikelihoods, str]], weight: float
+) -> float:
+    """In %."""
+    hypotheses = [words.text(search.decode(scores / np.float32(weight)).words) for scores, _ in heard]
+    return 100.0 * float(jiwer.wer([reference for _, reference in heard], hypotheses))

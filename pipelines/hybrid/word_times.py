@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from pipelines.hybrid.align import Pronunciations
-from pipelines.hybrid.topology import SILENCE, Topology
+from pipelines.hybrid.segments import segments
+from pipelines.hybrid.topology import SILENCE
+from pipelines.hybrid.tying import Tying
+from pipelines.hybrid.word_graph import Pronunciations
 from pipelines.search import Path
 
 
 def word_spans(
-    path: Path, words: Sequence[str], pronunciations: Pronunciations, topology: Topology
+    path: Path, words: Sequence[str], pronunciations: Pronunciations, tying: Tying
 ) -> tuple[tuple[int, int], ...]:
     """(start, end) in frames of each of `words`, end exclusive, silence left out.
 
     The phones of the path are dealt out to the words' pronunciations in order. Where they do not fit (a path
     cut off inside a word), the frames at which the words came out of the graph are given instead.
     """
-    phones = _phones(path, topology)
+    phones = _phones(path, tying)
     spoken = [(name, begin, end) for name, begin, end in phones if name != SILENCE]
     counts = _deal(tuple(name for name, _, _ in spoken), words, pronunciations)
     if counts is None:
@@ -31,16 +31,12 @@ def word_spans(
     return tuple(spans)
 
 
-def _phones(path: Path, topology: Topology) -> list[tuple[str, int, int]]:
+def _phones(path: Path, tying: Tying) -> list[tuple[str, int, int]]:
     """(phone, first frame, end) for each visit of a phone."""
-    states = path.labels - 1
-    firsts = np.zeros(topology.states, bool)
-    firsts[list(topology.firsts)] = True
-    begins = np.flatnonzero(firsts[states] & (np.diff(states, prepend=-1) != 0))
-    ends = [*begins[1:], len(states)][: len(begins)]
+    found = segments(path.labels - 1, tying)
     return [
-        (topology.phones[topology.phone_of[states[b]]], int(b), int(e))
-        for b, e in zip(begins, ends, strict=True)
+        (tying.topology.phones[p], int(b), int(e))
+        for p, b, e in zip(found.phones, found.begins, found.ends, strict=True)
     ]
 
 
