@@ -14,6 +14,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -51,6 +52,10 @@ class GraphemeToPhoneme:
             return ()
         return min(finished, key=lambda p: p.cost - math.log(self._probability(p.history, _END))).phones
 
+    @cached_property
+    def _totals(self) -> Mapping[tuple[Graphone, ...], int]:
+        return {history: sum(seen.values()) for history, seen in self.counts.items()}
+
     def _extend(self, partial: _Partial, word: str, position: int, beams: list[list[_Partial]]) -> None:
         for length in (1, 2):
             letters = word[position : position + length]
@@ -68,8 +73,8 @@ class GraphemeToPhoneme:
             seen = self.counts.get(history[start:])
             if seen is None:
                 break
-            total, kinds = sum(seen.values()), len(seen)
-            probability = (seen.get(unit, 0) + kinds * probability) / (total + kinds)
+            kinds = len(seen)
+            probability = (seen.get(unit, 0) + kinds * probability) / (self._totals[history[start:]] + kinds)
         return probability
 
 

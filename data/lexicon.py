@@ -88,6 +88,13 @@ def cmudict_entries() -> Mapping[str, tuple[Pronunciation, ...]]:
     return entries
 
 
+def known_words(dictionary: Path | None, language: str, normalise: Callable[[str], str]) -> frozenset[str]:
+    """The words whose pronunciations somebody wrote down: in `dictionary`, and for English in CMUdict."""
+    given = read_dictionary(dictionary, normalise).entries if dictionary else {}
+    english = re.split(r"[-_]", language.lower())[0] == "en"
+    return frozenset((*given, *(cmudict_entries() if english else ())))
+
+
 def lexicon_for(
     words: Collection[str],
     dictionary: Path | None,

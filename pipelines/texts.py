@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from data.errors import InputError
+from data.lexicon import known_words
 from data.prose import prose_sentences
 from pipelines.ngram import RESERVED, NgramModel, Perplexity, estimate, perplexity
 from pipelines.ngram_mix import interpolated, tuned_weights
 from pipelines.ngram_prune import pruned
 from pipelines.protocol import TrainingSet
 
-GENERAL_WORDS = 30_000
+GENERAL_WORDS = 15_000
 THRESHOLD = 3e-8
 
 
@@ -50,10 +51,13 @@ def general_sentences(corpus: TrainingSet) -> Iterator[list[str]]:
         yield from prose_sentences(path, corpus.normalise)
 
 
-def common_words(sentences: Iterable[Sequence[str]], most: int) -> set[str]:
-    """The `most` frequent words, of equals those first in the alphabet."""
+def common_words(
+    sentences: Iterable[Sequence[str]], most: int, known: Collection[str] = frozenset()
+) -> set[str]:
+    """The `most` frequent words, of equals those first in the alphabet; and all that are `known`."""
     counts = Counter(word for sentence in sentences for word in sentence if word not in RESERVED)
-    return set(sorted(counts, key=lambda word: (-counts[word], word))[:most])
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    return {word for rank, word in enumerate(ranked) if rank < most or word in known}
 
 
 def text_model(
@@ -62,14 +66,16 @@ def text_model(
     dev: Sequence[Sequence[str]] = (),
     order: int = 3,
     *,
+    known: Collection[str] = frozenset(),
     general_words: int = GENERAL_WORDS,
     threshold: float = THRESHOLD,
 ) -> TextModel:
     """Modified Kneser-Ney of `own` sentences, mixed with that of `general` ones, pruned by `threshold`.
 
-    The mixture knows all words of `own` and the `general_words` most frequent ones of `general`; its weights
-    are those best for `dev`, equal without any. `dev` must not be part of `own`: the books would lose
-    their weight. Without `general`, the model of `own` alone, unpruned.
+    The mixture knows all words of `own`, the `general_words` most frequent ones of `general`, and those of
+    `general` whose pronunciation is `known`: the others would be guessed. Its weights are those best for
+    `dev`, equal without any. `dev` must not be part of `own`: the books would lose their weight.
+    Without `general`, the model of `own` alone, unpruned.
     Raises `InputError` for no text at all, or a word that the format reserves.
     """
     inside = [tuple(sentence) for sentence in own]
@@ -77,7 +83,7 @@ def text_model(
     if not outside:
         model = estimate(inside, order)
         return TextModel(model, 0.0, perplexity(model, dev) if dev else None)
-    words = {word for sentence in inside for word in sentence} | common_words(outside, general_words)
+    words = {word for sentence in inside for word in sentence} | common_words(outside, general_words, known)
     models = [estimate(text, order, words) for text in (inside, outside)]
     weights = tuned_weights(models, dev)
     mixed = pruned(interpolated(models, weights), threshold)
@@ -90,4 +96,6 @@ def corpus_model(corpus: TrainingSet, order: int = 3) -> TextModel:
         [corpus.normalise(utterance.text).split() for utterance in split]
         for split in (corpus.train, corpus.dev)
     )
-    return text_model([*references, *text_sentences(corpus)], general_sentences(corpus), dev, order)
+    known = known_words(corpus.dictionary, corpus.language, corpus.normalise) if corpus.general_text else ()
+    own = [*references, *text_sentences(corpus)]
+    return text_model(own, general_sentences(corpus), dev, order, known=known)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import InputError
-from data.lexicon import lexicon_for, read_dictionary
+from data.lexicon import known_words, lexicon_for, read_dictionary
 
 
 def _lower(text: str) -> str:
@@ -35,6 +35,8 @@ def test_the_dictionary_comes_before_cmudict(tmp_path: Path) -> None:
     report = lexicon_for(["hello", "world", "world"], path, "en-US", _lower)
     assert report.lexicon.entries == {"hello": (("OY",),), "world": (("W", "ER", "L", "D"),)}
     assert (report.from_dictionary, report.from_cmudict, report.from_g2p) == (1, 1, ())
+    assert {"hello", "world"} < known_words(path, "en-US", _lower)
+    assert known_words(path, "de", _lower) == {"hello"}
 
 
 def test_mandarin_by_the_readings_of_the_training_text() -> None:

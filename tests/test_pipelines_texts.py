@@ -45,8 +45,9 @@ def test_books_help_as_much_as_they_fit() -> None:
 
 def test_the_vocabulary_is_all_that_was_said_and_what_is_common() -> None:
     assert common_words([["b", "a", "c"], ["c", UNKNOWN, UNKNOWN]], 2) == {"c", "a"}
-    found = text_model([["once"]], [["a", "a", "b"], ["a", "b", "c"]], general_words=2)
-    assert set(found.model.words[3:]) == {"once", "a", "b"}
+    books = [["a", "a", "b"], ["a", "b", "c", "d"]]
+    found = text_model([["once"]], books, general_words=2, known=frozenset("dx"))
+    assert set(found.model.words[3:]) == {"once", "a", "b", "d"}
 
 
 def test_of_a_corpus(tmp_path: Path) -> None:
