@@ -69,7 +69,7 @@ class NetworkSettings:
 def default_settings(kind: str) -> NetworkSettings:
     """For 40 minutes of speech: less than five minutes on one core, whatever the architecture."""
     # an LSTM has to compute every frame, and its epochs take twice as long
-    return NetworkSettings(epochs=10, learning_rate=3e-3) if kind == "lstm" else NetworkSettings()
+    return NetworkSettings(epochs=10) if kind == "lstm" else NetworkSettings()
 
 
 @dataclass(frozen=True, eq=False)
