@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from data.errors import InputError
 from data.lexicon import known_words
 from data.prose import prose_sentences
+from data.types import Utterance
 from pipelines.ngram import RESERVED, NgramModel, Perplexity, estimate, perplexity
 from pipelines.ngram_mix import interpolated, tuned_weights
 from pipelines.ngram_prune import pruned
@@ -91,11 +92,18 @@ def text_model(
 
 
 def corpus_model(corpus: TrainingSet, order: int = 3) -> TextModel:
-    """`text_model` of the training references, the text and the books, tuned for the dev references."""
+    """`text_model` of the training references, the text and the books, tuned for the dev references.
+
+    References with a word that the format reserves are left out.
+    """
     references, dev = (
-        [corpus.normalise(utterance.text).split() for utterance in split]
+        [words for utterance in split if not RESERVED.intersection(words := _words(corpus, utterance))]
         for split in (corpus.train, corpus.dev)
     )
     known = known_words(corpus.dictionary, corpus.language, corpus.normalise) if corpus.general_text else ()
     own = [*references, *text_sentences(corpus)]
     return text_model(own, general_sentences(corpus), dev, order, known=known)
+
+
+def _words(corpus: TrainingSet, utterance: Utterance) -> list[str]:
+    return corpus.normalise(utterance.text).split()

@@ -54,6 +54,8 @@ def test_of_a_corpus(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("CAB BED\n\nDAC\n")
     (tmp_path / "book.txt").write_text("A book\nsays abba. And bed!\n")
     plain = tone_corpus(tmp_path, utterances=6, dev=2)
+    strange = replace(plain.train[0], text="ABBA </s> BED")
+    plain = replace(plain, train=(strange, *plain.train[1:]))
     corpus = replace(plain, text=tmp_path / "text.txt", general_text=(tmp_path / "book.txt",))
     assert list(text_sentences(corpus)) == [["cab", "bed"], ["dac"]]
     assert len(list(general_sentences(corpus))) == 2
