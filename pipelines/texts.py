@@ -16,7 +16,7 @@ from pipelines.ngram_prune import pruned
 from pipelines.protocol import TrainingSet
 
 GENERAL_WORDS = 15_000
-THRESHOLD = 3e-8
+THRESHOLD = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
