@@ -39,7 +39,8 @@ def contexts(labels: States, tying: Tying) -> npt.NDArray[np.int32]:
     padded = np.concatenate([[0], found.phones, [0]])
     row = np.repeat(np.arange(len(found.phones)), found.ends - found.begins)
     columns = (padded[row], padded[row + 1], padded[row + 2], tying.label_position[labels])
-    return np.stack(columns, axis=1).astype(np.int32)
+    rows: npt.NDArray[np.int32] = np.stack(columns, axis=1).astype(np.int32)
+    return rows
 
 
 def retied(labels: States, old: Tying, new: Tying) -> States:
