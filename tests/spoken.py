@@ -35,12 +35,13 @@ def ways(sentence: Sequence[str], dictionary: Dictionary, tying: Tying) -> Itera
 
 
 def _in_states(phones: list[int], words: list[int], tying: Tying) -> Way:
-    labels, owners = [], []
-    for left, phone, right, word in zip([0, *phones], phones, [*phones[1:], 0], words, strict=False):
-        for position in range(tying.topology.lengths[phone]):
-            labels.append(int(tying.label(*(np.array(x) for x in (left, phone, right, position)))))
-            owners.append(word)
-    return Way(tuple(labels), tuple(owners))
+    rows = [
+        (left, phone, right, position, word)
+        for left, phone, right, word in zip([0, *phones], phones, [*phones[1:], 0], words, strict=False)
+        for position in range(tying.topology.lengths[phone])
+    ]
+    left, phone, right, position, word = np.array(rows).T
+    return Way(tuple(tying.label(left, phone, right, position).tolist()), tuple(word.tolist()))
 
 
 def random_tying(topology: Topology, seed: int, splits: int = 3) -> Tying:

@@ -51,7 +51,10 @@ class _Builder:
 
 @dataclass(frozen=True)
 class _Labels:
-    """Phone labels: 1 to `phones` for phones, then `#0` (back-off), `#1` (after silence), `#2` ..."""
+    """Phone labels: 1 to `phones` for phones, then `#0` (back-off), `#1` (after silence), `#2` ...
+
+    `edge` follows them: what C reads before an utterance's first phone, while it waits for the second.
+    """
 
     phones: int
     disambiguators: int
@@ -62,6 +65,10 @@ class _Labels:
     @property
     def hashes(self) -> range:
         return range(self.phones + 1, self.phones + 1 + self.disambiguators)
+
+    @property
+    def edge(self) -> int:
+        return self.hash(self.disambiguators)
 
 
 def decoding_graph(
@@ -146,6 +153,7 @@ def _in_context(lg: Any, labels: _Labels, tying: Tying) -> tuple[Any, dict[tuple
         windows: list[list[int]] = [[], *phones, *([-k] for k in labels.hashes)]
         return lg, _rows(windows, tying)[0]
     clg, windows = kaldifst.compose_context(list(labels.hashes), 3, 1, lg)
+    windows = [[-labels.edge] if window == [0] else window for window in windows]
     rows, representative = _rows(windows, tying)
     arcs = arcs_of(clg)
     return vector_fst(replace(arcs, ilabel=representative[arcs.ilabel])), rows
@@ -188,7 +196,7 @@ def _hmms(rows: Mapping[tuple[int, ...], int], labels: _Labels, states: int) -> 
     builder = _Builder(1)
     for row, context in rows.items():
         if row[0] < 0:
-            builder.arc(0, states + 1 + labels.hashes.index(-row[0]), context, 0.0, 0)
+            builder.arc(0, states - row[0] - labels.phones, context, 0.0, 0)
             continue
         here = 0
         for k, label in enumerate(row):
