@@ -10,9 +10,10 @@ from pathlib import Path
 from pipelines.fst import Arcs
 from pipelines.grammar import WordTable, grammar_graph
 from pipelines.hybrid import store
+from pipelines.hybrid.adapt import Heard
 from pipelines.hybrid.graph import decoding_graph
-from pipelines.hybrid.model import AcousticModel, Stage
-from pipelines.hybrid.settings import SAT, SI
+from pipelines.hybrid.model import Stage
+from pipelines.hybrid.settings import GENERATIONS, SAT
 from pipelines.hybrid.word_graph import Pronunciations
 
 
@@ -28,7 +29,7 @@ class Graphs:
     def words(self) -> WordTable:
         return WordTable(tuple(sorted(self.pronunciations)))
 
-    def of(self, model: AcousticModel, lm: str) -> Arcs:
+    def of(self, model: Heard, lm: str) -> Arcs:
         """The graph of a model's states."""
         grammar = grammar_graph(self.folder / store.arpa_file(lm), self.words)
         return decoding_graph(grammar, self.words, self.pronunciations, model.tying, model.self_loops)
@@ -43,4 +44,4 @@ class Graphs:
 
 def tied_as(name: str) -> str:
     """The generation whose states, and so whose graphs, a model shares."""
-    return SAT if name == SI else name
+    return name if name in GENERATIONS else SAT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from pipelines.hybrid.adapt import Adaptation, Recogniser
 from pipelines.hybrid.graph import with_insertion_penalty
 from pipelines.hybrid.graphs import tied_as
 from pipelines.hybrid.model import AcousticModel, Tuned
-from pipelines.hybrid.settings import SAT, SI, DecodeSettings
+from pipelines.hybrid.settings import GENERATIONS, NETWORKS, SAT, SI, DecodeSettings, hears_adapted
 from pipelines.hybrid.word_graph import Pronunciations
 from pipelines.search import Beam, LogLikelihoods, Search
 from pipelines.search import Path as BestPath
+
+if TYPE_CHECKING:
+    from pipelines.hybrid.networks import NetworkModel  # mixtures need no torch
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +33,7 @@ class Parts:
 
     features: FeatureSettings
     normalisation: Normalisation
-    model: AcousticModel
-    network: Any
+    model: AcousticModel | NetworkModel
     search: Search
     weight: float
     words: WordTable
@@ -39,20 +41,22 @@ class Parts:
     adaptation: Adaptation | None
     facts: Mapping[str, float | str]
 
-    @property
-    def look_ahead(self) -> int:
-        """Frames of features beyond a frame that its likelihoods wait for."""
-        return self.model.front.look_ahead
-
     def decode(self, features: Features) -> BestPath:
         """The best path for the front end's output, (frames, D)."""
         return Recogniser(self.model, self.search, self.weight).path(features)
+
+    def open_stream(self) -> Any:
+        """What a stream's network has to remember; nothing for mixtures."""
+        return None if isinstance(self.model, AcousticModel) else self.model.open_stream()
 
     def scores(
         self, streams: Sequence[Any], features: Sequence[Features], last: Sequence[bool]
     ) -> list[LogLikelihoods]:
         """Scaled log-likelihoods (frames, labels) of what came in for each stream, (frames, D)."""
-        together = self.model.log_likelihoods(np.concatenate(features)) * np.float32(1.0 / self.weight)
+        factor = np.float32(1.0 / self.weight)
+        if not isinstance(self.model, AcousticModel):
+            return [scores * factor for scores in self.model.heard_together(streams, features, last)]
+        together = self.model.log_likelihoods(np.concatenate(features)) * factor
         return np.split(together, np.cumsum([len(f) for f in features])[:-1])
 
 
@@ -60,36 +64,60 @@ def load_parts(folder: Path, settings: DecodeSettings) -> Parts:
     """Raises `InputError` for a folder without a hybrid, and a model or LM that it lacks."""
     description = store.load_json(folder / store.MODEL)
     name, tuned = _chosen(description, settings, folder)
-    model = store.load_acoustic(folder / store.acoustic_file(name))
-    graph_file = store.graph_file(tied_as(name), settings.lm)
-    graph = store.load_graph(folder / graph_file)
+    files = _files(name, settings.lm)
+    model = _model(folder, name)
+    graph = store.load_graph(folder / store.graph_file(tied_as(name), settings.lm))
     search = _search(graph, tuned, settings)
     features, normalisation = store.load_features(folder / store.FEATURES)
     pronunciations = {w: tuple(map(tuple, p)) for w, p in description["pronunciations"].items()}
-    files = [store.MODEL, store.FEATURES, graph_file, store.acoustic_file(name)]
-    adaptation = None
-    if name == SAT:
-        files.append(store.acoustic_file(SI))
-        si = store.load_acoustic(folder / store.acoustic_file(SI))
-        first = Tuned(**description["tuned"][SI][settings.lm])
-        adaptation = Adaptation(
-            Recogniser(si, _search(graph, first, settings), first.weight),
-            Recogniser(model, search, tuned.weight),
-        )
-    size = sum((folder / file).stat().st_size for file in files)
-    facts: dict[str, float | str] = {"model": name, "model_bytes": size, "training_stage": tied_as(name)}
+    adaptation = _adaptation(folder, description, settings, graph) if hears_adapted(name) else None
+    facts = {
+        "model": name,
+        "model_bytes": sum((folder / file).stat().st_size for file in files),
+        "training_stage": _stages(name),
+        **_model_facts(model, features),
+        **_facts(description, settings, tuned, graph),
+    }
+    words = WordTable(tuple(sorted(pronunciations)))
     return Parts(
-        features,
-        normalisation,
-        model,
-        None,
-        search,
-        tuned.weight,
-        WordTable(tuple(sorted(pronunciations))),
-        pronunciations,
-        adaptation,
-        {**facts, **_facts(description, settings, tuned, model=model, features=features, graph=graph)},
+        features, normalisation, model, search, tuned.weight, words, pronunciations, adaptation, facts
     )
+
+
+def _model(folder: Path, name: str) -> AcousticModel | NetworkModel:
+    if name not in NETWORKS:
+        return store.load_acoustic(folder / store.acoustic_file(name))
+    from pipelines.hybrid.networks import load_network_model
+
+    return load_network_model(folder, name)
+
+
+def _files(name: str, lm: str) -> list[str]:
+    """Those that a model decodes with."""
+    files = [store.MODEL, store.FEATURES, store.graph_file(tied_as(name), lm), store.acoustic_file(name)]
+    if name in NETWORKS:
+        files.append(store.network_file(name))
+    if hears_adapted(name):
+        files += [store.acoustic_file(part) for part in (SI, SAT) if part != name]
+    return files
+
+
+def _stages(name: str) -> str:
+    """The stages of the training that a model comes from."""
+    last = GENERATIONS.index(tied_as(name)) + 1
+    return " ".join([*GENERATIONS[:last], *([name] if name in NETWORKS else [])])
+
+
+def _adaptation(
+    folder: Path, description: Mapping[str, Any], settings: DecodeSettings, graph: Arcs
+) -> Adaptation:
+    si, sat = (store.load_acoustic(folder / store.acoustic_file(name)) for name in (SI, SAT))
+
+    def recogniser(name: str, model: AcousticModel) -> Recogniser:
+        tuned = Tuned(**description["tuned"][name][settings.lm])
+        return Recogniser(model, _search(graph, tuned, settings), tuned.weight)
+
+    return Adaptation(recogniser(SI, si), recogniser(SAT, sat), sat)
 
 
 def _search(graph: Arcs, tuned: Tuned, settings: DecodeSettings) -> Search:
@@ -114,22 +142,25 @@ def _chosen(description: Mapping[str, Any], settings: DecodeSettings, folder: Pa
     return name, Tuned(weight, penalty, tuned.wer)
 
 
-def _facts(
-    description: Mapping[str, Any],
-    settings: DecodeSettings,
-    tuned: Tuned,
-    *,
-    model: AcousticModel,
-    features: FeatureSettings,
-    graph: Arcs,
-) -> Mapping[str, float | str]:
-    mixtures = model.mixtures
-    return {
+def _model_facts(model: AcousticModel | NetworkModel, features: FeatureSettings) -> dict[str, float | str]:
+    about = f"{features.cepstra} MFCC + deltas, {features.sample_rate} Hz, causal normalisation, "
+    facts: dict[str, float | str] = {
         "device": "cpu",
         "threads": 1,
-        "parameters": mixtures.gaussians * (2 * mixtures.means.shape[1] + 1),
-        "gaussians": mixtures.gaussians,
-        "states": mixtures.states,
+        "states": model.tying.senones,
+        "features": about + f"prior {features.prior_frames:g} frames",
+    }
+    if isinstance(model, AcousticModel):
+        mixtures = model.mixtures
+        size = mixtures.gaussians * (2 * mixtures.means.shape[1] + 1)
+        return {**facts, "parameters": size, "gaussians": mixtures.gaussians}
+    return {**facts, "parameters": model.parameters}
+
+
+def _facts(
+    description: Mapping[str, Any], settings: DecodeSettings, tuned: Tuned, graph: Arcs
+) -> dict[str, float | str]:
+    return {
         "graph_states": graph.states,
         "graph_arcs": len(graph.source),
         "ngrams": description["ngrams"][settings.lm],
@@ -141,7 +172,5 @@ def _facts(
         "dev_wer": "not available" if tuned.wer is None else tuned.wer,
         "beam": settings.beam,
         "max_active": settings.max_active,
-        "features": f"{features.cepstra} MFCC + deltas, {features.sample_rate} Hz, causal normalisation, "
-        f"prior {features.prior_frames:g} frames",
         "dropped_utterances": len(description["dropped"]),
     }

@@ -28,6 +28,11 @@ class AcousticModel:
     front: FrontEnd = field(default_factory=FrontEnd)
     everyone: FmllrStatistics | None = None
 
+    @property
+    def look_ahead(self) -> int:
+        """Frames of features beyond a frame that its likelihoods wait for."""
+        return self.front.look_ahead
+
     def log_likelihoods(self, features: Features) -> LogLikelihoods:
         """Of the labels: (frames, D) of the front end's output to (frames, labels)."""
         return self.mixtures.log_likelihoods(features)[:, self.tying.label_senone]

@@ -1,81 +1,100 @@
-"""Pieces of one training side by side, each in a process of its own; what they make, they leave on disk."""
+"""Pieces of one training side by side, each in a process of its own."""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, TypeAlias
 
 from data.errors import InputError
 
-Step = Callable[[float, str, str], None]
+Step: TypeAlias = Callable[[float, str, str], None]
 """Gets the share done, from 0 to 1, a note, and the name of the stage under way."""
-Piece = Callable[[Step], None]
+Piece: TypeAlias = Callable[[Step], Any]
+"""Work whose result can be sent from one process to another; large ones are better left on disk."""
 
 
-def side_by_side(pieces: Sequence[Piece], step: Step, jobs: int) -> None:
-    """All of `pieces`; the notes are the last one's, which should be the longest.
+def side_by_side(pieces: Sequence[Piece], step: Step, jobs: int) -> list[Any]:
+    """The results of all of `pieces`, up to `jobs` of them at a time; the last one has the notes told.
 
     Raises what the first of them raised that failed: `InputError`, or RuntimeError with its words.
     """
     if jobs < 2 or len(pieces) < 2:
-        for number, piece in enumerate(pieces):
-            piece(_share_of(step, number, len(pieces)))
-        return
-    context = multiprocessing.get_context("fork")
-    ends = []
-    processes = []
-    for piece in pieces:
-        mine, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(piece, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        ends.append(mine)
-        processes.append(process)
+        return [piece(_share_of(step, number, len(pieces))) for number, piece in enumerate(pieces)]
+    crew = _Crew(pieces, step)
     try:
-        _listen(ends, step)
+        return crew.work(jobs)
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+        crew.stop()
 
 
 def _share_of(step: Step, number: int, count: int) -> Step:
     return lambda share, note, stage: step((number + share) / count, note, stage)
 
 
+class _Crew:
+    """Processes at work; each talks through a pipe."""
+
+    def __init__(self, pieces: Sequence[Piece], step: Step) -> None:
+        self._pieces, self._step = pieces, step
+        self._ends: dict[Any, int] = {}
+        self._processes: list[Any] = []
+        self._shares = [0.0] * len(pieces)
+        self._results: dict[int, Any] = {}
+
+    def work(self, jobs: int) -> list[Any]:
+        while len(self._results) < len(self._pieces):
+            while len(self._ends) < jobs and len(self._processes) < len(self._pieces):
+                self._start(len(self._processes))
+            for end in wait(list(self._ends)):
+                self._hear(end)
+        return [self._results[number] for number in range(len(self._pieces))]
+
+    def stop(self) -> None:
+        for process in self._processes:
+            process.terminate()
+            process.join()
+
+    def _start(self, number: int) -> None:
+        context = multiprocessing.get_context("fork")  # the pieces need what is in memory
+        mine, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(self._pieces[number], theirs), daemon=True)
+        process.start()
+        theirs.close()
+        self._ends[mine] = number
+        self._processes.append(process)
+
+    def _hear(self, end: Any) -> None:
+        kind, content = _received(end)
+        number = self._ends[end]
+        if kind == "input":
+            raise InputError(content)
+        if kind == "failed":
+            raise RuntimeError(content)
+        if kind == "done":
+            self._results[number] = content
+            del self._ends[end]
+            self._shares[number] = 1.0
+            return
+        self._shares[number], note, stage = content
+        if number == max(self._ends.values()):
+            self._step(sum(self._shares) / len(self._shares), note, stage)
+
+
 def _work(piece: Piece, out: Connection) -> None:
     try:
-        piece(lambda share, note, stage: out.send(("step", share, note, stage)))
-        out.send(("done", 1.0, "", ""))
+        result = piece(lambda share, note, stage: out.send(("step", (share, note, stage))))
+        out.send(("done", result))
     except InputError as error:
-        out.send(("input", 0.0, str(error), ""))
+        out.send(("input", str(error)))
     except Exception as error:  # it is raised again where it is waited for
-        out.send(("failed", 0.0, f"{type(error).__name__}: {error}", ""))
+        out.send(("failed", f"{type(error).__name__}: {error}"))
 
 
-def _listen(ends: Sequence[Connection], step: Step) -> None:
-    shares = [0.0] * len(ends)
-    open_ends: list[Any] = list(ends)
-    while open_ends:
-        for end in wait(open_ends):
-            number = ends.index(end)
-            kind, share, note, stage = _received(end)
-            if kind == "input":
-                raise InputError(note)
-            if kind == "failed":
-                raise RuntimeError(note)
-            shares[number] = share
-            if kind == "done":
-                open_ends.remove(end)
-            elif number == len(ends) - 1:
-                step(sum(shares) / len(shares), note, stage)
-
-
-def _received(end: Any) -> tuple[str, float, str, str]:
+def _received(end: Any) -> tuple[str, Any]:
     try:
-        kind, share, note, stage = end.recv()
+        kind, content = end.recv()
     except EOFError:
-        return "failed", 0.0, "a process of the training died", ""
-    return kind, share, note, stage
+        return "failed", "a process of the training died"
+    return kind, content

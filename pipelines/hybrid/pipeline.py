@@ -12,7 +12,7 @@ import soxr
 from threadpoolctl import threadpool_limits
 
 from data.errors import InputError
-from data.types import Audio, Samples, Transcript, Word
+from data.types import Audio, Samples, Transcript, Utterance, Word
 from pipelines.features import FRAME_SECONDS, Features, FeatureStream
 from pipelines.hybrid.front import FrontStream
 from pipelines.hybrid.loading import Parts, load_parts
@@ -30,7 +30,7 @@ class HybridSession:
 
     def __init__(self, parts: Parts) -> None:
         self.stream: Stream = parts.search.start()
-        self.network = parts.network.open_stream() if parts.network else None
+        self.network = parts.open_stream()
         self.over = False
         self._features = FeatureStream(parts.features, parts.normalisation)
         self._front: FrontStream = parts.model.front.stream()
@@ -76,7 +76,7 @@ class HybridPipeline:
                 self.capabilities, streaming=False, speaker_labels=True, look_ahead_ms=None
             )
         else:
-            ahead = _LOOK_AHEAD_MS + 1000 * FRAME_SECONDS * parts.look_ahead
+            ahead = _LOOK_AHEAD_MS + 1000 * FRAME_SECONDS * parts.model.look_ahead
             self.capabilities = replace(self.capabilities, look_ahead_ms=ahead)
 
     @classmethod
@@ -94,6 +94,14 @@ class HybridPipeline:
         if model_dir is None:
             raise InputError("the hybrid needs a trained model")
         return cls(load_parts(model_dir, settings))
+
+    @classmethod
+    def align_corpus(
+        cls, model_dir: Path, corpus: TrainingSet, utterances: Sequence[Utterance]
+    ) -> Mapping[str, Sequence[Word]]:
+        from pipelines.hybrid.forced import align_corpus
+
+        return align_corpus(model_dir, corpus, utterances)
 
     def transcribe(self, batch: Sequence[Audio]) -> list[Transcript]:
         """A recogniser that adapts takes all that a speaker says in `batch` together."""

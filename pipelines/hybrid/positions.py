@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from data.errors import InputError
 from pipelines.hybrid.word_graph import Pronunciations
 
 ENOUGH = 30  # times that a phone must occur at a place to be modelled by itself
@@ -56,5 +57,27 @@ def _commonest(phone: str, counts: Mapping[str, int]) -> str:
 def _renamed(pronunciations: Pronunciations, names: Mapping[str, str]) -> Pronunciations:
     return {
         word: tuple(tuple(names.get(phone, phone) for phone in v) for v in variants)
+        for word, variants in pronunciations.items()
+    }
+
+
+def known_phones(pronunciations: Pronunciations, phones: Sequence[str]) -> Pronunciations:
+    """`pronunciations` in the phones of a trained model: with their places, where it has them.
+
+    A phone whose place the model does not have is taken from another place. Raises `InputError` for a word
+    with a phone that it has at no place.
+    """
+    known = set(phones)
+    fallback = {_plain(p) if "_" in p else p: p for p in reversed(phones)}
+
+    def fit(word: str, placed: str) -> str:
+        plain = _plain(placed)
+        found = placed if placed in known else plain if plain in known else fallback.get(plain)
+        if found is None:
+            raise InputError(f"'{word}' is said with '{plain}', a phone that the model was not trained on")
+        return found
+
+    return {
+        word: tuple(tuple(fit(word, phone) for phone in _placed(v)) for v in variants)
         for word, variants in pronunciations.items()
     }

@@ -14,18 +14,19 @@ from pipelines.hybrid.acoustic import train_acoustic
 from pipelines.hybrid.disturb import Copying
 from pipelines.hybrid.generations import Lessons
 from pipelines.hybrid.graphs import Graphs
-from pipelines.hybrid.model import Stage, Tuned
+from pipelines.hybrid.model import AcousticModel, Stage, Tuned
 from pipelines.hybrid.parallel import Step, side_by_side
 from pipelines.hybrid.positions import positioned
 from pipelines.hybrid.prepare import Dropped, Heard
-from pipelines.hybrid.settings import CORPUS_LM, MONO, TrainSettings
+from pipelines.hybrid.settings import CORPUS_LM, MONO, SAT, SI, TrainSettings, hears_adapted
 from pipelines.hybrid.train import Speech
-from pipelines.hybrid.tune import DevSpeech, tune_all
+from pipelines.hybrid.tune import DevSpeech, Tuner
 from pipelines.hybrid.word_graph import Pronunciations
 from pipelines.protocol import Progress, TrainingSet
 
 _DEV_SECONDS = 600.0  # of dev speech to tune on; more only costs time
-_HEARD, _TRAINED = 0.05, 0.8  # of the work, done after the features and after the acoustic models
+_HEARD = 0.05  # of the work, done after the features
+_TRAINED, _TUNED = 0.7, 0.8  # after the mixtures, and after their tuning; networks take the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +72,11 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
     kept, tuning, dropped = _acoustic_models(corpus, material, settings, folder, step)
     ngrams = _language_models(corpus, material, settings, folder)
     graphs = Graphs(folder, material.pronunciations, tuple(ngrams))
-    tuned = tune_all(tuning, graphs, _dev_speech(material), _part(progress, _TRAINED, 1.0))
+    tuned = _tuned(tuning, graphs, material, settings, _part(progress, _TRAINED, _TUNED))
     graphs.save(kept)
+    if settings.networks:
+        step = _part(progress, _TUNED, 1.0)
+        tuned |= _networks(kept, tuned, graphs, material, settings, folder=folder, step=step)
     for name, stage in kept.items():
         store.save_acoustic(folder / store.acoustic_file(name), stage.model)
     _save(folder, corpus, material, settings=settings, dropped=dropped, tuned=tuned, ngrams=ngrams)
@@ -105,6 +109,49 @@ def _acoustic_models(
     )
     tuning = train_acoustic(alone, single, folder, step)
     return train_acoustic(everything, settings, folder, step), tuning, _dropped(corpus, material, tuning)
+
+
+def _tuned(
+    stages: Mapping[str, Stage], graphs: Graphs, material: Material, settings: TrainSettings, step: Step
+) -> dict[str, dict[str, Tuned]]:
+    """The adapted model after the one that its first pass uses."""
+    models = {name: stage.model for name, stage in stages.items()}
+    plain = {name: model for name, model in models.items() if not hears_adapted(name)}
+    tuner = Tuner(graphs, _dev_speech(material), _pair(stages))
+    tuned = tuner.tune(plain, {}, step, settings.jobs)
+    rest = {name: model for name, model in models.items() if hears_adapted(name)}
+    return tuned | tuner.tune(rest, tuned.get(SI, {}), step, settings.jobs)
+
+
+def _pair(stages: Mapping[str, Stage]) -> tuple[AcousticModel, AcousticModel] | None:
+    return (stages[SI].model, stages[SAT].model) if SAT in stages else None
+
+
+def _networks(
+    kept: Mapping[str, Stage],
+    tuned: Mapping[str, Mapping[str, Tuned]],
+    graphs: Graphs,
+    material: Material,
+    settings: TrainSettings,
+    *,
+    folder: Path,
+    step: Step,
+) -> dict[str, dict[str, Tuned]]:
+    """Trains the networks, leaves them in `folder`, tunes them on the dev speech, which they never heard."""
+    from pipelines.hybrid.networks import Teacher, front_of, load_network_model
+
+    sat = kept[SAT]
+    parts = (material.train, material.dev) if settings.use_dev else (material.train,)
+    lessons = material.lessons("all", *parts)
+    held_out = len(material.dev.raw) if settings.use_dev else 0
+    fronts = {
+        name: front_of(name, sat.model.front, material.features, material.normalisation)
+        for name in settings.networks
+    }
+    Teacher(sat, lessons, held_out, settings, folder).teach(fronts, step)
+    models = {name: load_network_model(folder, name) for name in fronts}
+    tuner = Tuner(graphs, _dev_speech(material), _pair(kept))
+    return tuner.tune(models, tuned[SI], step, settings.jobs)
 
 
 def _only(stages: Mapping[str, Stage]) -> None:

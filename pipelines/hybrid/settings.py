@@ -13,6 +13,8 @@ LMS = (CORPUS_LM, TRIGRAM_LM)
 DEFAULT_LM = TRIGRAM_LM
 MONO, TRI, MLLT, SAT, SI = "mono", "tri", "mllt", "sat", "si"
 GENERATIONS = (MONO, TRI, MLLT, SAT)
+ADAPTED = "-sat"
+NETWORKS = ("tdnn", "cnn", "lstm", "tdnn-sat", "cnn-sat", "lstm-sat")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class TrainSettings:
     without the dev speech, on it; those kept are trained on train and dev together.
     `positions`: see `pipelines.hybrid.positions`.
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
+    `networks`: to be trained on the alignments of the adapted model, those of ``-sat`` on adapted features,
+    for so many `epochs` (0: the default of each kind).
     `jobs`: threads that align, and processes that train with and without the dev speech.
     """
 
@@ -53,6 +57,8 @@ class TrainSettings:
     copies: int = 0
     speed: float = 0.0
     disturbed: float = 0.0
+    networks: tuple[str, ...] = ()
+    epochs: int = 0
     jobs: int = 2
 
 
@@ -72,6 +78,11 @@ class DecodeSettings:
     insertion_penalty: float | None = None
 
 
+def hears_adapted(model: str) -> bool:
+    """Whether a model hears speech through its speaker's transform."""
+    return model == SAT or model.endswith(ADAPTED)
+
+
 def train_settings(config: Config) -> TrainSettings:
     """Raises `InputError` for unknown keys and values of a wrong kind."""
     settings = filled(TrainSettings, config, "hybrid: train")
@@ -80,6 +91,7 @@ def train_settings(config: Config) -> TrainSettings:
             raise InputError(
                 f"unknown language model {lm!r}{did_you_mean(lm, LMS)} (known: {', '.join(LMS)})"
             )
+    _check_models(settings)
     if settings.gaussians < 1 or settings.iterations < 1 or settings.order < 1:
         raise InputError("the hybrid needs gaussians, iterations and order of 1 or more")
     if settings.members < 1 or not settings.lms:
@@ -87,6 +99,23 @@ def train_settings(config: Config) -> TrainSettings:
     if settings.copies < 0 or not 0.0 <= settings.speed < 1.0 or not 0.0 <= settings.disturbed <= 1.0:
         raise InputError("the hybrid needs copies of 0 or more, speed and disturbed from 0 to 1")
     return settings
+
+
+def _check_models(settings: TrainSettings) -> None:
+    if settings.generation not in GENERATIONS:
+        hint = did_you_mean(settings.generation, GENERATIONS)
+        raise InputError(
+            f"unknown generation {settings.generation!r}{hint} (known: {', '.join(GENERATIONS)})"
+        )
+    for name in settings.networks:
+        if name not in NETWORKS:
+            raise InputError(
+                f"unknown network {name!r}{did_you_mean(name, NETWORKS)} (known: {', '.join(NETWORKS)})"
+            )
+    if settings.networks and settings.generation != SAT:
+        raise InputError(
+            f"networks learn on the alignments of the generation '{SAT}': set generation = '{SAT}'"
+        )
 
 
 def decode_settings(config: Config) -> DecodeSettings:

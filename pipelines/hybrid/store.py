@@ -15,7 +15,7 @@ from pipelines.features import FeatureSettings, Normalisation
 from pipelines.fst import Arcs
 from pipelines.hybrid.fmllr import FmllrStatistics
 from pipelines.hybrid.front import FrontEnd
-from pipelines.hybrid.gmm import Mixtures
+from pipelines.hybrid.gmm import Doubles, Mixtures
 from pipelines.hybrid.model import AcousticModel, Stage
 from pipelines.hybrid.tying import Tying
 
@@ -77,6 +77,20 @@ def save_acoustic(path: Path, model: AcousticModel) -> None:
 
 def load_acoustic(path: Path) -> AcousticModel:
     return _model(load_arrays(path))
+
+
+def network_file(name: str) -> str:
+    """Of the weights of a network; its states and front end are in its `acoustic_file`."""
+    return f"network-{name}.safetensors"
+
+
+def save_states(path: Path, tying: Tying, self_loops: Doubles, front: FrontEnd) -> None:
+    """What a network needs besides its weights."""
+    save_arrays(path, **_state_arrays(tying, self_loops, front))
+
+
+def load_states(path: Path) -> tuple[Tying, Doubles, FrontEnd]:
+    return _states(load_arrays(path))
 
 
 def save_features(path: Path, settings: FeatureSettings, normalisation: Normalisation) -> None:
@@ -150,29 +164,39 @@ def load_graph(path: Path) -> Arcs:
 
 
 def _model_arrays(model: AcousticModel) -> dict[str, Any]:
-    mixtures, front = model.mixtures, model.front
+    mixtures = model.mixtures
     return {
         "weights": mixtures.weights,
         "means": mixtures.means,
         "variances": mixtures.variances,
         "first": mixtures.first,
-        "self_loops": model.self_loops,
-        "projection": np.zeros((0, 0)) if front.matrix is None else front.matrix,
         **_everyone_arrays(model.everyone),
-        "splicing": np.array([front.statics, front.context]),
-        **{f"tying_{name}": array for name, array in model.tying.to_arrays().items()},
+        **_state_arrays(model.tying, model.self_loops, model.front),
     }
 
 
-def _model(arrays: Mapping[str, Any]) -> AcousticModel:
+def _state_arrays(tying: Tying, self_loops: Doubles, front: FrontEnd) -> dict[str, Any]:
+    return {
+        "self_loops": self_loops,
+        "projection": np.zeros((0, 0)) if front.matrix is None else front.matrix,
+        "splicing": np.array([front.statics, front.context]),
+        **{f"tying_{name}": array for name, array in tying.to_arrays().items()},
+    }
+
+
+def _states(arrays: Mapping[str, Any]) -> tuple[Tying, Doubles, FrontEnd]:
     tying = Tying.from_arrays(
         {name.removeprefix("tying_"): a for name, a in arrays.items() if name.startswith("tying_")}
     )
-    mixtures = Mixtures(arrays["weights"], arrays["means"], arrays["variances"], arrays["first"])
     statics, context = (int(n) for n in arrays["splicing"])
     matrix = arrays["projection"] if arrays["projection"].size else None
-    front = FrontEnd(matrix, statics, context)
-    return AcousticModel(tying, mixtures, arrays["self_loops"], front, _everyone(arrays))
+    return tying, arrays["self_loops"], FrontEnd(matrix, statics, context)
+
+
+def _model(arrays: Mapping[str, Any]) -> AcousticModel:
+    tying, self_loops, front = _states(arrays)
+    mixtures = Mixtures(arrays["weights"], arrays["means"], arrays["variances"], arrays["first"])
+    return AcousticModel(tying, mixtures, self_loops, front, _everyone(arrays))
 
 
 def _everyone_arrays(everyone: FmllrStatistics | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import jiwer
@@ -14,15 +15,15 @@ from scipy.ndimage import uniform_filter
 from pipelines.features import Features
 from pipelines.fst import Arcs, const_fst
 from pipelines.grammar import WordTable
-from pipelines.hybrid.adapt import Adaptation, Recogniser
+from pipelines.hybrid.adapt import Adaptation, Heard, Recogniser
 from pipelines.hybrid.graph import with_insertion_penalty
 from pipelines.hybrid.graphs import Graphs
-from pipelines.hybrid.model import Stage, Tuned
-from pipelines.hybrid.parallel import Step
-from pipelines.hybrid.settings import SAT, SI
+from pipelines.hybrid.model import AcousticModel, Tuned
+from pipelines.hybrid.parallel import Step, side_by_side
+from pipelines.hybrid.settings import hears_adapted
 from pipelines.search import Beam, LogLikelihoods, Search
 
-WEIGHTS = (6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0)
+WEIGHTS = (8.0, 10.0, 12.0, 14.0, 17.0, 20.0, 24.0, 28.0)
 PENALTIES = (-1.5, -0.75, 0.0, 0.75, 1.5)
 BEAM = Beam()
 
@@ -38,34 +39,46 @@ class DevSpeech:
     speakers: tuple[str, ...]
 
 
-def tune_all(
-    stages: Mapping[str, Stage], graphs: Graphs, dev: DevSpeech, step: Step
-) -> dict[str, dict[str, Tuned]]:
-    """For each model and each language model; the adapted model after the one that its first pass uses."""
-    order = sorted(stages, key=lambda name: name == SAT)
-    tuned: dict[str, dict[str, Tuned]] = {name: {} for name in stages}
-    for i, (name, lm) in enumerate((name, lm) for name in order for lm in graphs.lms):
-        share = i / (len(order) * len(graphs.lms))
-        step(share, f"tuning {name} with the language model '{lm}'", "tuning")
-        graph = graphs.of(stages[name].model, lm)
-        if name == SAT:
-            scores = _adapted_scores(stages, graph, tuned[SI][lm], dev)
-        else:
-            model = stages[name].model
-            scores = [model.log_likelihoods(model.front.whole(x)) for x in dev.features]
-        tuned[name][lm] = tune(graph, graphs.words, scores, dev.references)
-    return tuned
+@dataclass(frozen=True, eq=False)
+class Tuner:
+    """Tunes models on dev speech; `pair` are the models of a first pass and of the adapted speech, if any."""
 
+    graphs: Graphs
+    dev: DevSpeech
+    pair: tuple[AcousticModel, AcousticModel] | None = None
 
-def _adapted_scores(
-    stages: Mapping[str, Stage], graph: Arcs, first: Tuned, dev: DevSpeech
-) -> list[LogLikelihoods]:
-    """Of the adapted model, on dev speech that `first` settings of the first pass adapt."""
-    si, sat = stages[SI].model, stages[SAT].model
-    search = Search(const_fst(with_insertion_penalty(graph, first.penalty)), BEAM)
-    adaptation = Adaptation(Recogniser(si, search, first.weight), Recogniser(sat, search, first.weight))
-    features = [si.front.whole(x) for x in dev.features]
-    return [sat.log_likelihoods(x) for x in adaptation.adapted(features, dev.speakers)]
+    def tune(
+        self, models: Mapping[str, Heard], first: Mapping[str, Tuned], step: Step, jobs: int
+    ) -> dict[str, dict[str, Tuned]]:
+        """For each of `models` and each language model.
+
+        Those of adapted speech follow a first pass whose tuning, by language model, is `first`.
+        """
+        wanted = [(name, lm) for name in models for lm in self.graphs.lms]
+        pieces = [partial(self._tuned, name, models[name], lm, first.get(lm, Tuned())) for name, lm in wanted]
+        found = side_by_side(pieces, step, jobs)
+        tuned: dict[str, dict[str, Tuned]] = {name: {} for name in models}
+        for (name, lm), result in zip(wanted, found, strict=True):
+            tuned[name][lm] = result
+        return tuned
+
+    def _tuned(self, name: str, model: Heard, lm: str, first: Tuned, step: Step) -> Tuned:
+        step(0.0, f"tuning {name} with the language model '{lm}'", "tuning")
+        graph = self.graphs.of(model, lm)
+        features = [model.front.whole(x) for x in self.dev.features]
+        if hears_adapted(name):
+            features = self._adapted(features, graph, first)
+        scores = [model.log_likelihoods(x) for x in features]
+        return tune(graph, self.graphs.words, scores, self.dev.references)
+
+    def _adapted(self, features: Sequence[Features], graph: Arcs, first: Tuned) -> list[Features]:
+        assert self.pair is not None
+        si, sat = self.pair
+        search = Search(const_fst(with_insertion_penalty(graph, first.penalty)), BEAM)
+        adaptation = Adaptation(
+            Recogniser(si, search, first.weight), Recogniser(sat, search, first.weight), sat
+        )
+        return adaptation.adapted(features, self.dev.speakers)
 
 
 def tune(graph: Arcs, words: WordTable, scores: Sequence[LogLikelihoods], references: Sequence[str]) -> Tuned:
