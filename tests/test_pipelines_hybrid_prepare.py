@@ -19,6 +19,7 @@ from pipelines.hybrid.prepare import (
     vocabulary,
 )
 from pipelines.hybrid.settings import TrainSettings
+from pipelines.ngram import estimate
 
 ARPA = "\\data\\\nngram 1=5\n\n\\1-grams:\n-1\t<s>\n-1\t</s>\n-1\tABBA\n-1\tBED\n-1\tZEBRA\n\n\\end\\\n"
 
@@ -34,15 +35,18 @@ def corpus(tmp_path: Path) -> ToneCorpus:
 def test_words_that_nobody_can_say_stay_out(corpus: ToneCorpus) -> None:
     assert corpus.language_model is not None
     assert arpa_words(corpus.language_model, str.lower) == {"abba", "bed", "zebra"}
-    assert vocabulary(corpus, [("abba",)], TrainSettings()) == {"abba", "bed", "cab", "dac"}
-    assert vocabulary(corpus, [("abba",)], TrainSettings(lms=("trigram",))) == {"abba", "bed", "cab", "dac"}
+    text = estimate([["cab", "bed"], ["dac"]], 2)
+    assert vocabulary(corpus, [("abba",)], text, TrainSettings()) == {"abba", "bed", "cab", "dac"}
+    only = TrainSettings(lms=("trigram",))
+    assert vocabulary(corpus, [("abba",)], text, only) == {"abba", "bed", "cab", "dac"}
 
 
 def test_language_models_of_the_corpus_and_its_text(corpus: ToneCorpus, tmp_path: Path) -> None:
     pronunciations, guessed = pronounce(corpus, ["abba", "bed", "cab", "dac"])
     assert (guessed, pronunciations["cab"]) == (0, (("C", "A", "B"),))
     assert own_language_model(corpus, pronunciations, tmp_path / "own.arpa") == (4,)
-    counts = trigram(corpus, [("abba", "bed")], 3, pronunciations, tmp_path / "tri.arpa")
+    model = estimate([["abba", "bed"], ["cab", "dac"], ["zebra"]], 3)
+    counts = trigram(model, pronunciations, tmp_path / "tri.arpa")
     assert counts[0] == 6  # four words, <s> and </s>; <unk> is no word to recognise
     assert "abba bed" in (tmp_path / "tri.arpa").read_text()
 

@@ -15,8 +15,9 @@ from pipelines.e2e.settings import CORPUS_LM, TRIGRAM
 from pipelines.e2e.token_graph import arpa_words, token_graph
 from pipelines.e2e.tokens import Tokens
 from pipelines.grammar import clean_arpa
-from pipelines.ngram import estimate, write_arpa
+from pipelines.ngram import write_arpa
 from pipelines.protocol import TrainingSet
+from pipelines.texts import corpus_model
 
 LM_WEIGHTS = (0.3, 0.5, 0.7, 1.0, 1.3, 1.7, 2.2)
 INSERTIONS = (-1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.0)
@@ -43,18 +44,6 @@ def weights_path(model_dir: Path) -> Path:
     return model_dir / "lm" / "weights.json"
 
 
-def sentences(corpus: TrainingSet) -> Iterable[list[str]]:
-    """The text for the trigram: the training references, then the corpus's text, normalised, as words."""
-    for utterance in corpus.train:
-        yield corpus.normalise(utterance.text).split()
-    if corpus.text is not None:
-        with corpus.text.open(encoding="utf-8") as lines:
-            for line in lines:
-                words = corpus.normalise(line).split()
-                if words:
-                    yield words
-
-
 def prepare(corpus: TrainingSet, lms: Sequence[str], tokens: Tokens, model_dir: Path) -> tuple[str, ...]:
     """Writes an ARPA file and a token graph for each of `lms`; where a corpus has no ARPA, no `corpus`."""
     (model_dir / "lm").mkdir(parents=True, exist_ok=True)
@@ -62,7 +51,7 @@ def prepare(corpus: TrainingSet, lms: Sequence[str], tokens: Tokens, model_dir: 
     for lm in lms:
         target = arpa_path(model_dir, lm)
         if lm == TRIGRAM:
-            write_arpa(estimate(sentences(corpus)), target)
+            write_arpa(corpus_model(corpus).model, target)
         elif lm == CORPUS_LM and corpus.language_model is not None:
             source = corpus.language_model
             words = {corpus.normalise(word) for word in arpa_words(source)}

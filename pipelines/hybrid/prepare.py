@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipelines.grammar import clean_arpa
 from pipelines.hybrid.disturb import Copying, copies_of
 from pipelines.hybrid.settings import CORPUS_LM, TrainSettings
 from pipelines.hybrid.word_graph import Pronunciations
-from pipelines.ngram import END, UNKNOWN, estimate, write_arpa
+from pipelines.ngram import RESERVED, NgramModel, write_arpa
 from pipelines.protocol import TrainingSet
 
 MOST_DROPPED = 0.05
@@ -104,34 +104,24 @@ def refuse_too_many(dropped: Sequence[Dropped], total: int) -> None:
 
 
 def vocabulary(
-    corpus: TrainingSet, train_words: Iterable[Sequence[str]], settings: TrainSettings
+    corpus: TrainingSet,
+    train_words: Iterable[Sequence[str]],
+    model: NgramModel,
+    settings: TrainSettings,
 ) -> set[str]:
-    """The words of the training speech, of the LM text, and of the corpus's own LM if it is asked for.
+    """The words of the training speech, of the language `model`, and of the corpus's own LM if asked for.
 
     Words that only the corpus's own LM has, and its own dictionary not, stay out: nobody ever says them
     (AN4's unigram has five such), and a guessed pronunciation would only compete with words that are said.
     """
     words = {word for sentence in train_words for word in sentence}
-    words.update(word for sentence in text_sentences(corpus) for word in sentence)
+    words.update(set(model.words) - RESERVED)
     if CORPUS_LM in settings.lms and corpus.language_model is not None:
         listed = arpa_words(corpus.language_model, corpus.normalise)
         if corpus.dictionary is not None:
             listed &= read_dictionary(corpus.dictionary, corpus.normalise).entries.keys()
         words.update(listed)
     return words
-
-
-def text_sentences(corpus: TrainingSet) -> Iterator[list[str]]:
-    """The corpus's text for language models, normalised; nothing where it has none."""
-    if corpus.text is not None:
-        try:
-            with corpus.text.open(encoding="utf-8") as lines:
-                for line in lines:
-                    words = corpus.normalise(line).split()
-                    if words:
-                        yield words
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError("text that cannot be read as UTF-8", corpus.text) from error
 
 
 def arpa_words(path: Path, normalise: Callable[[str], str]) -> set[str]:
@@ -152,9 +142,13 @@ def arpa_words(path: Path, normalise: Callable[[str], str]) -> set[str]:
     return found
 
 
-def pronounce(corpus: TrainingSet, words: Iterable[str]) -> tuple[Pronunciations, int]:
-    """Pronunciations of `words`, and how many of them had to be guessed from their letters."""
-    report = lexicon_for(sorted(words), corpus.dictionary, corpus.language, corpus.normalise)
+def pronounce(
+    corpus: TrainingSet, words: Iterable[str], sentences: Iterable[Sequence[str]] = ()
+) -> tuple[Pronunciations, int]:
+    """Pronunciations of `words`, as said in `sentences`, and how many had to be guessed."""
+    report = lexicon_for(
+        sorted(words), corpus.dictionary, corpus.language, corpus.normalise, sentences=sentences
+    )
     return {w: p for w, p in report.lexicon.entries.items() if p}, len(report.from_g2p)
 
 
@@ -165,13 +159,8 @@ def own_language_model(corpus: TrainingSet, words: Pronunciations, target: Path)
     return clean_arpa(corpus.language_model, target, words.keys(), corpus.normalise).ngrams
 
 
-def trigram(
-    corpus: TrainingSet, train_words: Iterable[Sequence[str]], order: int, words: Pronunciations, target: Path
-) -> tuple[int, ...]:
-    """Modified Kneser-Ney of the training references and the corpus's text, at `target`; n-gram counts."""
-    unheard = {END, UNKNOWN}
-    sentences = [list(sentence) for sentence in train_words if not unheard.intersection(sentence)]
-    model = estimate([*sentences, *text_sentences(corpus)], order)
+def trigram(model: NgramModel, words: Pronunciations, target: Path) -> tuple[int, ...]:
+    """`model`, without n-grams that hold a word that is not among `words`, at `target`; n-gram counts."""
     whole = target.with_name(target.name + ".whole")
     write_arpa(model, whole)
     report = clean_arpa(whole, target, words.keys())

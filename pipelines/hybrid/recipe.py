@@ -23,6 +23,7 @@ from pipelines.hybrid.train import Speech
 from pipelines.hybrid.tune import DevSpeech, Tuner
 from pipelines.hybrid.word_graph import Pronunciations
 from pipelines.protocol import Progress, TrainingSet
+from pipelines.texts import TextModel, corpus_model
 
 _DEV_SECONDS = 600.0  # of dev speech to tune on; more only costs time
 _HEARD = 0.05  # of the work, done after the features
@@ -39,6 +40,7 @@ class Material:
     dev: Heard
     pronunciations: Pronunciations
     guessed: int
+    text: TextModel
 
     def normalised(self, heard: Heard) -> tuple[Features, ...]:
         return tuple(self.normaliser().accept(raw) for raw in heard.raw)
@@ -182,13 +184,14 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     train = prepare.hear(corpus, corpus.train, features, step, copying)
     prepare.refuse_too_many(train.dropped, len(corpus.train))
     dev = prepare.hear(corpus, dev_utterances, features, lambda done: step(len(corpus.train) + done), copying)
-    words = prepare.vocabulary(corpus, train.words, settings)
+    text = corpus_model(corpus, settings.order)
+    words = prepare.vocabulary(corpus, train.words, text.model, settings)
     words.update(word for sentence in dev.words for word in sentence if settings.use_dev)
-    pronunciations, guessed = prepare.pronounce(corpus, words)
+    pronunciations, guessed = prepare.pronounce(corpus, words, train.words)
     if settings.positions:
         pronunciations = positioned(pronunciations, train.words)
     return Material(
-        features, estimate_normalisation(train.raw, features), train, dev, pronunciations, guessed
+        features, estimate_normalisation(train.raw, features), train, dev, pronunciations, guessed, text
     )
 
 
@@ -215,8 +218,7 @@ def _language_models(
     for name in settings.lms:
         arpa = folder / store.arpa_file(name)
         if name != CORPUS_LM:
-            words, pronounced = material.train.words, material.pronunciations
-            ngrams[name] = sum(prepare.trigram(corpus, words, settings.order, pronounced, arpa))
+            ngrams[name] = sum(prepare.trigram(material.text.model, material.pronunciations, arpa))
         elif corpus.language_model is not None:
             ngrams[name] = sum(prepare.own_language_model(corpus, material.pronunciations, arpa))
     return ngrams
