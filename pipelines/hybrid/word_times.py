@@ -20,15 +20,10 @@ def word_spans(
     cut off inside a word), the frames at which the words came out of the graph are given instead.
     """
     phones = _phones(path, tying)
-    spoken = [(name, begin, end) for name, begin, end in phones if name != SILENCE]
-    counts = _deal(tuple(name for name, _, _ in spoken), words, pronunciations)
-    if counts is None:
+    dealt = _deal(tuple(name for name, _, _ in phones), words, pronunciations)
+    if dealt is None:
         return path.spans
-    spans, at = [], 0
-    for count in counts:
-        spans.append((spoken[at][1], spoken[at + count - 1][2]))
-        at += count
-    return tuple(spans)
+    return tuple((phones[first][1], phones[end - 1][2]) for first, end in dealt)
 
 
 def _phones(path: Path, tying: Tying) -> list[tuple[str, int, int]]:
@@ -42,15 +37,23 @@ def _phones(path: Path, tying: Tying) -> list[tuple[str, int, int]]:
 
 def _deal(
     phones: tuple[str, ...], words: Sequence[str], pronunciations: Pronunciations
-) -> tuple[int, ...] | None:
-    """How many phones each word takes; all must be taken. Ways to get to a number of phones, word by word."""
-    ways: dict[int, tuple[int, ...]] = {0: ()}
+) -> tuple[tuple[int, int], ...] | None:
+    """The phones [first, end) of each word; all must be taken, silences between words alone are left over.
+
+    Ways to get to a number of phones, word by word.
+    """
+    ways: dict[int, tuple[tuple[int, int], ...]] = {0: ()}
     for word in words:
-        longer: dict[int, tuple[int, ...]] = {}
-        for at, counts in ways.items():
+        longer: dict[int, tuple[tuple[int, int], ...]] = {}
+        for at, taken in ways.items():
+            first = _after_silence(phones, at)
             for variant in pronunciations[word]:
-                end = at + len(variant)
-                if phones[at:end] == tuple(variant):
-                    longer.setdefault(end, (*counts, len(variant)))
+                end = first + len(variant)
+                if phones[first:end] == tuple(variant):
+                    longer.setdefault(end, (*taken, (first, end)))
         ways = longer
-    return ways.get(len(phones))
+    return next((taken for at, taken in ways.items() if _after_silence(phones, at) == len(phones)), None)
+
+
+def _after_silence(phones: tuple[str, ...], at: int) -> int:
+    return at + 1 if phones[at : at + 1] == (SILENCE,) else at
