@@ -91,7 +91,7 @@ def text_model(
     return TextModel(mixed, weights[1], perplexity(mixed, dev) if dev else None)
 
 
-def corpus_model(corpus: TrainingSet, order: int = 3) -> TextModel:
+def corpus_model(corpus: TrainingSet, order: int = 3, threshold: float = THRESHOLD) -> TextModel:
     """`text_model` of the training references, the text and the books, tuned for the dev references.
 
     References with a word that the format reserves are left out.
@@ -102,7 +102,7 @@ def corpus_model(corpus: TrainingSet, order: int = 3) -> TextModel:
     )
     known = known_words(corpus.dictionary, corpus.language, corpus.normalise) if corpus.general_text else ()
     own = [*references, *text_sentences(corpus)]
-    return text_model(own, general_sentences(corpus), dev, order, known=known)
+    return text_model(own, general_sentences(corpus), dev, order, known=known, threshold=threshold)
 
 
 def _words(corpus: TrainingSet, utterance: Utterance) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,34 +11,40 @@ from pipelines.grammar import WordTable, grammar_graph
 from pipelines.hybrid import store
 from pipelines.hybrid.adapt import Heard
 from pipelines.hybrid.graph import decoding_graph
-from pipelines.hybrid.model import Stage
 from pipelines.hybrid.settings import GENERATIONS, SAT
 from pipelines.hybrid.word_graph import Pronunciations
 
 
 @dataclass(frozen=True)
 class Graphs:
-    """Made from the ARPA files in `folder`, one for each of `lms`."""
+    """Made from the ARPA files in `folder`, one for each of `lms`, and kept there.
+
+    `purpose` goes before the names of the files of models that are not to stay.
+    """
 
     folder: Path
     pronunciations: Pronunciations
     lms: tuple[str, ...]
+    purpose: str = ""
 
     @cached_property
     def words(self) -> WordTable:
         return WordTable(tuple(sorted(self.pronunciations)))
 
-    def of(self, model: Heard, lm: str) -> Arcs:
-        """The graph of a model's states."""
-        grammar = grammar_graph(self.folder / store.arpa_file(lm), self.words)
-        return decoding_graph(grammar, self.words, self.pronunciations, model.tying, model.self_loops)
+    def of(self, name: str, model: Heard, lm: str) -> Arcs:
+        """The graph of a model's states; models that are tied alike share it."""
+        path = self.folder / (self.purpose + store.graph_file(tied_as(name), lm))
+        if not path.exists():
+            grammar = grammar_graph(self.folder / store.arpa_file(lm), self.words)
+            arcs = decoding_graph(grammar, self.words, self.pronunciations, model.tying, model.self_loops)
+            store.save_graph(path, arcs)
+        return store.load_graph(path)
 
-    def save(self, stages: Mapping[str, Stage]) -> None:
-        """For all of them, once for each tying."""
-        for name, stage in stages.items():
-            if name == tied_as(name):
-                for lm in self.lms:
-                    store.save_graph(self.folder / store.graph_file(name, lm), self.of(stage.model, lm))
+    def drop(self) -> None:
+        """Removes the files of models that are not to stay."""
+        if self.purpose:
+            for path in self.folder.glob(f"{self.purpose}*"):
+                path.unlink()
 
 
 def tied_as(name: str) -> str:

@@ -25,7 +25,6 @@ from pipelines.hybrid.word_graph import Pronunciations
 from pipelines.protocol import Progress, TrainingSet
 from pipelines.texts import TextModel, corpus_model
 
-_DEV_SECONDS = 600.0  # of dev speech to tune on; more only costs time
 _HEARD = 0.05  # of the work, done after the features
 _TRAINED, _TUNED = 0.7, 0.8  # after the mixtures, and after their tuning; networks take the rest
 
@@ -74,8 +73,12 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
     kept, tuning, dropped = _acoustic_models(corpus, material, settings, folder, step)
     ngrams = _language_models(corpus, material, settings, folder)
     graphs = Graphs(folder, material.pronunciations, tuple(ngrams))
-    tuned = _tuned(tuning, graphs, material, settings, _part(progress, _TRAINED, _TUNED))
-    graphs.save(kept)
+    theirs = graphs if tuning is kept else replace(graphs, purpose="tuning-")
+    tuned = _tuned(tuning, theirs, material, settings, _part(progress, _TRAINED, _TUNED))
+    theirs.drop()
+    for name, stage in kept.items():
+        for lm in ngrams:
+            graphs.of(name, stage.model, lm)
     if settings.networks:
         step = _part(progress, _TUNED, 1.0)
         tuned |= _networks(kept, tuned, graphs, material, settings, folder=folder, step=step)
@@ -174,7 +177,7 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
         prior_frames=settings.prior_frames,
         high_hz=settings.high_hz,
     )
-    dev_utterances = _at_most(corpus, _DEV_SECONDS)
+    dev_utterances = _at_most(corpus, settings.dev_seconds)
     total = len(corpus.train) + len(dev_utterances)
 
     def step(done: int) -> None:
@@ -184,7 +187,7 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     train = prepare.hear(corpus, corpus.train, features, step, copying)
     prepare.refuse_too_many(train.dropped, len(corpus.train))
     dev = prepare.hear(corpus, dev_utterances, features, lambda done: step(len(corpus.train) + done), copying)
-    text = corpus_model(corpus, settings.order)
+    text = corpus_model(corpus, settings.order, settings.pruning)
     words = prepare.vocabulary(corpus, train.words, text.model, settings)
     words.update(word for sentence in dev.words for word in sentence if settings.use_dev)
     pronunciations, guessed = prepare.pronounce(corpus, words, train.words)

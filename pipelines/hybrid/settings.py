@@ -31,6 +31,7 @@ class TrainSettings:
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
     `networks`: to be trained on the alignments of the adapted model, those of ``-sat`` on adapted features,
     for so many `epochs` (0: the default of each kind).
+    `dev_seconds`: so much dev speech to tune on; `pruning`: of a mixed language model, as a relative entropy.
     `jobs`: threads that align, and processes that train with and without the dev speech.
     """
 
@@ -57,6 +58,8 @@ class TrainSettings:
     copies: int = 0
     speed: float = 0.0
     disturbed: float = 0.0
+    dev_seconds: float = 600.0
+    pruning: float = 1e-7
     networks: tuple[str, ...] = ()
     epochs: int = 0
     jobs: int = 2

@@ -23,8 +23,8 @@ from pipelines.hybrid.parallel import Step, side_by_side
 from pipelines.hybrid.settings import hears_adapted
 from pipelines.search import Beam, LogLikelihoods, Search
 
-WEIGHTS = (8.0, 10.0, 12.0, 14.0, 17.0, 20.0, 24.0, 28.0)
-PENALTIES = (-1.5, -0.75, 0.0, 0.75, 1.5)
+WEIGHTS = (9.0, 12.0, 15.0, 19.0, 24.0, 30.0)
+PENALTIES = (-1.0, 0.0, 1.0)
 BEAM = Beam()
 
 Rates: TypeAlias = npt.NDArray[np.float64]
@@ -64,7 +64,7 @@ class Tuner:
 
     def _tuned(self, name: str, model: Heard, lm: str, first: Tuned, step: Step) -> Tuned:
         step(0.0, f"tuning {name} with the language model '{lm}'", "tuning")
-        graph = self.graphs.of(model, lm)
+        graph = self.graphs.of(name, model, lm)
         features = [model.front.whole(x) for x in self.dev.features]
         if hears_adapted(name):
             features = self._adapted(features, graph, first)
