@@ -10,15 +10,28 @@ import pytest
 from tones import RATE, WORDS, ToneCorpus, say, tone_corpus
 
 from data.errors import InputError
-from data.types import Audio
+from data.types import Audio, Samples
 from pipelines.hybrid import store
+from pipelines.hybrid.loading import Parts
 from pipelines.hybrid.pipeline import HybridPipeline
 from pipelines.protocol import Chunk, SessionOverError
+from pipelines.search import Path as BestPath
 
-CONFIG = {"lms": ["trigram"], "gaussians": 60, "iterations": 8, "members": 2}
+CONFIG = {"lms": ["trigram"], "gaussians": 60, "iterations": 8, "members": 2, "jobs": 1}
+TRIPHONES = {"tri_iterations": 9, "leaves": 40, "min_gain": 50.0, "min_occupancy": 20.0}
+ALL = {
+    **CONFIG,
+    **TRIPHONES,
+    "generation": "sat",
+    "tri_gaussians": 70,
+    "mllt_gaussians": 70,
+    "sat_gaussians": 80,
+}
+MODELS = ("mono", "tri", "mllt", "si", "sat")
+STREAMING = MODELS[:-1]
 
 
-def _quiet(done: float, total: float, note: str = "") -> None:
+def _quiet(done: float, total: float, note: str = "", *, stage: str = "") -> None:
     assert 0.0 <= done <= total, note
 
 
@@ -30,13 +43,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> ToneCorpus:
 @pytest.fixture(scope="module")
 def folder(corpus: ToneCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model")
-    HybridPipeline.train(corpus, CONFIG, path, _quiet)
+    HybridPipeline.train(corpus, ALL, path, _quiet)
     return path
 
 
 @pytest.fixture
 def pipeline(folder: Path) -> Iterator[HybridPipeline]:
-    loaded = HybridPipeline.load(folder, {})
+    loaded = HybridPipeline.load(folder, {"model": "si"})
     yield loaded
     loaded.close()
 
@@ -44,7 +57,9 @@ def pipeline(folder: Path) -> Iterator[HybridPipeline]:
 SENTENCES = (["abba"], ["cab", "dac"], ["bed", "abba", "cab", "bed"])
 
 
-def test_learns_the_language_of_tones(pipeline: HybridPipeline) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_learns_the_language_of_tones(folder: Path, model: str) -> None:
+    pipeline = HybridPipeline.load(folder, {"model": model})
     found = pipeline.transcribe([Audio(say(s, seed=900 + i), RATE) for i, s in enumerate(SENTENCES)])
     assert [t.text for t in found] == [" ".join(s) for s in SENTENCES]
     for transcript in found:
@@ -55,7 +70,9 @@ def test_learns_the_language_of_tones(pipeline: HybridPipeline) -> None:
 
 
 @pytest.mark.parametrize("size", [37, 800, 5000])
-def test_streams_say_what_the_whole_says(pipeline: HybridPipeline, size: int) -> None:
+@pytest.mark.parametrize("model", ["mono", "si"])  # deltas, and frames spliced and projected
+def test_streams_say_what_the_whole_says(folder: Path, model: str, size: int) -> None:
+    pipeline = HybridPipeline.load(folder, {"model": model})
     speech = [say(s, seed=900 + i) for i, s in enumerate(SENTENCES)]
     whole = pipeline.transcribe([Audio(s, RATE) for s in speech])
     sessions = [pipeline.open_session() for _ in speech]
@@ -69,6 +86,82 @@ def test_streams_say_what_the_whole_says(pipeline: HybridPipeline, size: int) ->
                 assert transcript == whole[i]
                 open_.remove(i)
         at += size
+
+
+def test_what_is_not_adapted_streams_with_its_delay(folder: Path) -> None:
+    loaded = {model: HybridPipeline.load(folder, {"model": model}) for model in MODELS}
+    delays = {model: loaded[model].capabilities.look_ahead_ms for model in STREAMING}
+    assert delays == {"mono": 55.0, "tri": 55.0, "mllt": 85.0, "si": 85.0}  # three more frames are spliced
+    assert all(loaded[model].capabilities.streaming for model in STREAMING)
+    assert not any(loaded[model].capabilities.speaker_labels for model in STREAMING)
+
+
+def test_the_adapted_model_has_no_streams(folder: Path) -> None:
+    pipeline = HybridPipeline.load(folder, {"model": "sat"})
+    assert not pipeline.capabilities.streaming
+    assert pipeline.capabilities.speaker_labels
+    assert pipeline.capabilities.look_ahead_ms is None
+    with pytest.raises(InputError, match="no streams"):
+        pipeline.open_session()
+
+
+def test_a_speaker_is_heard_as_a_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transforms are estimated on what each speaker says, whatever else is in the batch, and in any order."""
+    pipeline = HybridPipeline.load(folder, {"model": "sat"})
+    first, second = _voices()
+    mixed = [audio for pair in zip(first, second, strict=True) for audio in pair]
+    together = _decoded(pipeline, mixed, monkeypatch)
+    alone = [*_decoded(pipeline, first, monkeypatch), *_decoded(pipeline, second, monkeypatch)]
+    for ours, theirs in zip([*together[::2], *together[1::2]], alone, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    unnamed = [Audio(audio.samples, RATE) for audio in first]
+    one_by_one = [_decoded(pipeline, [audio], monkeypatch)[0] for audio in unnamed]
+    strangers = _decoded(pipeline, unnamed, monkeypatch)  # each its own speaker
+    for ours, theirs in zip(strangers, one_by_one, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.allclose(strangers[0], together[0])
+
+
+def _voices() -> tuple[list[Audio], list[Audio]]:
+    """The same sentences by a speaker of the corpus and by one with a softer, duller voice."""
+    speech = [say(s, seed=900 + i) for i, s in enumerate(SENTENCES * 2)]
+    return [Audio(s, RATE, "bright") for s in speech], [Audio(_dull(s), RATE, "dull") for s in speech]
+
+
+def _dull(samples: Samples) -> Samples:
+    return (0.3 * (samples + np.roll(samples, 1))).astype(np.float32)
+
+
+def _decoded(
+    pipeline: HybridPipeline, batch: list[Audio], monkeypatch: pytest.MonkeyPatch
+) -> list[np.ndarray]:
+    """The features that the second pass decodes."""
+    heard: list[np.ndarray] = []
+    decode = Parts.decode
+
+    def noted(parts: Parts, features: np.ndarray) -> BestPath:
+        heard.append(features)
+        return decode(parts, features)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Parts, "decode", noted)
+        assert len(pipeline.transcribe(batch)) == len(batch)
+    return heard
+
+
+def test_the_adapted_model_hears_strange_voices(folder: Path) -> None:
+    pipeline = HybridPipeline.load(folder, {"model": "sat"})
+    texts = [" ".join(s) for s in SENTENCES * 2]
+    for voice in _voices():
+        assert [t.text for t in pipeline.transcribe(voice)] == texts
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_speech_of_no_length_has_no_words(folder: Path, model: str) -> None:
+    pipeline = HybridPipeline.load(folder, {"model": model})
+    assert pipeline.transcribe([]) == []
+    some, none = Audio(say(["cab"], seed=3), RATE, "a"), Audio(np.zeros(0, np.float32), RATE, "b")
+    assert [t.text for t in pipeline.transcribe([none, some])] == ["", "cab"]
 
 
 def test_a_session_has_one_end(pipeline: HybridPipeline) -> None:
@@ -97,21 +190,64 @@ class _KilledError(Exception):
 
 
 def test_goes_on_after_a_kill_to_the_same_model(corpus: ToneCorpus, folder: Path, tmp_path: Path) -> None:
-    def kill(done: float, total: float, note: str = "") -> None:
-        if note.startswith("iteration 4"):
+    """Side by side, where the other training went step by step."""
+    config = {**ALL, "jobs": 2}
+
+    def kill(done: float, total: float, note: str = "", *, stage: str = "") -> None:
+        if note.startswith("mllt: iteration 4"):
             raise _KilledError
 
     with pytest.raises(_KilledError):
-        HybridPipeline.train(corpus, CONFIG, tmp_path, kill)
-    assert list(tmp_path.glob("stage-*.npz"))
-    notes: list[str] = []
-    HybridPipeline.train(corpus, CONFIG, tmp_path, lambda done, total, note="": notes.append(note))
-    assert notes.count("flat start") == 2  # of the two members that learn from the dev speech too
-    assert sum(note.startswith("iteration 3") for note in notes) == 2
-    ours, theirs = store.load_arrays(tmp_path / store.ACOUSTIC), store.load_arrays(folder / store.ACOUSTIC)
-    for name in ("means", "variances", "weights", "self_loops"):
-        np.testing.assert_array_equal(ours[name], theirs[name])
-    assert (tmp_path / store.MODEL).read_text() == (folder / store.MODEL).read_text()
+        HybridPipeline.train(corpus, config, tmp_path, kill)
+    assert {p.name for p in tmp_path.glob("stage-all-*.npz")} == {"stage-all-mono.npz", "stage-all-tri.npz"}
+    assert not (tmp_path / store.MODEL).exists()
+    stages: list[str] = []
+    HybridPipeline.train(
+        corpus, config, tmp_path, lambda done, total, note="", *, stage="": stages.append(stage)
+    )
+    assert not {"mono", "tri"} & set(stages)  # of what learns from the dev speech too
+    assert {"mllt", "sat"} <= set(stages)
+    assert not list(tmp_path.glob("stage-*"))
+    _assert_same_models(tmp_path, folder)
+
+
+def _assert_same_models(one: Path, other: Path) -> None:
+    files = sorted(path.name for path in other.glob("*.npz"))
+    assert sorted(path.name for path in one.glob("*.npz")) == files
+    assert {store.acoustic_file(model) for model in MODELS} <= set(files)
+    for file in files:
+        ours, theirs = store.load_arrays(one / file), store.load_arrays(other / file)
+        assert ours.keys() == theirs.keys()
+        for name in theirs:
+            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=f"{file}: {name}")
+    ours, theirs = (store.load_json(folder / store.MODEL) for folder in (one, other))
+    assert ours.pop("settings") == {**theirs.pop("settings"), "jobs": 2}
+    assert ours == theirs
+    assert list(ours["tuned"]) == list(theirs["tuned"])
+
+
+def test_training_again_changes_nothing(corpus: ToneCorpus, folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    HybridPipeline.train(corpus, ALL, folder, _quiet)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_another_training_does_not_go_on_from_here(corpus: ToneCorpus, tmp_path: Path) -> None:
+    """Stages of other settings are not taken for its own."""
+
+    def train(folder: Path, seed: int, killed: bool) -> None:
+        def kill(done: float, total: float, note: str = "", *, stage: str = "") -> None:
+            if killed and stage == "tuning":
+                raise _KilledError
+
+        HybridPipeline.train(corpus, {**CONFIG, "iterations": 2, "seed": seed}, folder, kill)
+
+    with pytest.raises(_KilledError):
+        train(tmp_path / "one", seed=1, killed=True)
+    train(tmp_path / "one", seed=2, killed=False)
+    train(tmp_path / "fresh", seed=2, killed=False)
+    one, fresh = (store.load_arrays(tmp_path / f / store.acoustic_file("mono")) for f in ("one", "fresh"))
+    np.testing.assert_array_equal(one["means"], fresh["means"])
 
 
 def test_a_bad_utterance_is_dropped_with_its_file(corpus: ToneCorpus, tmp_path: Path) -> None:
@@ -129,12 +265,31 @@ def test_too_many_bad_utterances_stop_the_training(corpus: ToneCorpus, tmp_path:
         HybridPipeline.train(corpus, {**CONFIG, "iterations": 2}, tmp_path, _quiet)
 
 
+def test_no_utterance_long_enough_is_an_input_error(corpus: ToneCorpus, tmp_path: Path) -> None:
+    for utterance in (*corpus.train, *corpus.dev):
+        corpus = corpus.with_speech(utterance, corpus.speech[utterance.id][: RATE // 20])
+    with pytest.raises(InputError, match="too short"):
+        HybridPipeline.train(corpus, {**CONFIG, "iterations": 2}, tmp_path, _quiet)
+
+
+def test_one_too_short_is_dropped_with_its_reason(corpus: ToneCorpus, tmp_path: Path) -> None:
+    short = corpus.train[5]
+    corpus = corpus.with_speech(short, corpus.speech[short.id][: RATE // 20])
+    config = {**CONFIG, **TRIPHONES, "iterations": 2, "generation": "tri", "tri_iterations": 2}
+    HybridPipeline.train(corpus, config, tmp_path, _quiet)
+    dropped = store.load_json(tmp_path / store.MODEL)["dropped"]
+    assert [d["utterance"] for d in dropped] == [short.id]
+    assert f"{short.source}: 0.03 s is too short" in dropped[0]["reason"]
+    assert HybridPipeline.load(tmp_path, {}).facts()["dropped_utterances"] == 1
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         ({"gausians": 5}, "did you mean 'gaussians'"),
         ({"seed": "one"}, "seed"),
         ({"lms": ["trigam"]}, "'trigram'"),
+        ({"generation": "trj"}, "did you mean 'tri'"),
     ],
 )
 def test_wrong_settings_are_named(
@@ -151,3 +306,14 @@ def test_loading_what_is_not_there(folder: Path, tmp_path: Path) -> None:
         HybridPipeline.load(folder, {"lm": "corpus"})
     with pytest.raises(InputError, match="did you mean 'beam'"):
         HybridPipeline.load(folder, {"beem": 10})
+
+
+def test_the_model_is_the_last_one_trained_unless_asked_for(folder: Path) -> None:
+    assert HybridPipeline.load(folder, {}).facts()["model"] == "sat"
+    assert HybridPipeline.load(folder, {"model": "tri"}).facts()["model"] == "tri"
+    assert HybridPipeline.load(folder, {"model": "tri"}).facts()["training_stage"] == "mono tri"
+    for wrong, hint in (("mlt", "; did you mean 'mllt'?"), ("nope", "")):
+        with pytest.raises(InputError) as error:
+            HybridPipeline.load(folder, {"model": wrong})
+        there = ", ".join(MODELS)
+        assert str(error.value) == f"{folder}: no model '{wrong}' was trained{hint} (there are: {there})"

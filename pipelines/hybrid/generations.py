@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from data.errors import InputError
 from pipelines.features import Features
 from pipelines.hybrid.flat_start import even_alignment, phone_hmms
 from pipelines.hybrid.fmllr import FmllrStatistics, accumulate_fmllr, estimate_fmllr
@@ -61,7 +62,7 @@ class Lessons:
 
 
 def monophones(lessons: Lessons, settings: TrainSettings, note: Note) -> Stage:
-    """From even cuts; utterances with more states than frames are left out."""
+    """From even cuts; utterances with more states than frames are left out, `InputError` if all are."""
     phones = (p for variants in lessons.pronunciations.values() for v in variants for p in v)
     tying = context_independent(left_to_right(phones, settings.silence_states))
     speech = lessons.speech
@@ -71,6 +72,10 @@ def monophones(lessons: Lessons, settings: TrainSettings, note: Note) -> Stage:
         for words, x in zip(speech.words, speech.features, strict=True)
     ]
     usable = [(x, states) for x, states in zip(speech.features, cut, strict=True) if states is not None]
+    if not usable:
+        raise InputError(
+            "every utterance is too short for its words: see that texts and audio belong together"
+        )
     mixtures, stay = phone_hmms([x for x, _ in usable], [s for _, s in usable], tying.topology)
     fit = Fit(AcousticModel(tying, mixtures, stay), tuple(cut))
     count = settings.iterations
