@@ -126,9 +126,9 @@ def _search(graph: Arcs, tuned: Tuned, settings: DecodeSettings) -> Search:
 
 
 def _chosen(description: Mapping[str, Any], settings: DecodeSettings, folder: Path) -> tuple[str, Tuned]:
-    """The model's name, by default the last one trained, and what was tuned for it."""
+    """The model's name, by default the best GMM that streams, and what was tuned for it."""
     known = description["tuned"]
-    name = settings.model or list(known)[-1]
+    name = settings.model or (SI if SI in known else list(known)[-1])
     if name not in known:
         hint = did_you_mean(name, known)
         raise InputError(f"no model {name!r} was trained{hint} (there are: {', '.join(known)})", folder)

@@ -36,17 +36,17 @@ class TrainSettings:
     """
 
     lms: tuple[str, ...] = LMS
-    generation: str = MONO
+    generation: str = SAT
     order: int = 3
-    gaussians: int = 1800
-    iterations: int = 30
+    gaussians: int = 1000
+    iterations: int = 20
     members: int = 3
     leaves: int = 2000
-    min_gain: float = 400.0
+    min_gain: float = 700.0
     min_occupancy: float = 50.0
-    tri_gaussians: int = 3000
-    mllt_gaussians: int = 3000
-    sat_gaussians: int = 4000
+    tri_gaussians: int = 2000
+    mllt_gaussians: int = 2000
+    sat_gaussians: int = 2500
     tri_iterations: int = 24
     positions: bool = True
     seed: int = 1
@@ -67,7 +67,7 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """`model`: one of those trained, by default the last; `lm`: one of those prepared.
+    """`model`: one of those trained, by default the best GMM that streams; `lm`: one of those prepared.
 
     `beam` in units of the scaled log-likelihoods; at most `max_active` tokens.
     `lm_weight` and `insertion_penalty` override what was tuned on dev.
