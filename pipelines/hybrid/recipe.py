@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
@@ -47,20 +48,20 @@ class Material:
     def normaliser(self) -> Normaliser:
         return Normaliser(self.normalisation, self.features.prior_frames)
 
-    def lessons(self, name: str, *heard: Heard) -> Lessons:
-        """All of `heard` together."""
+    def lessons(self, name: str, copies: int, *heard: Heard) -> Lessons:
+        """All of `heard` together, with so many `copies` of each utterance."""
         features = tuple(x for part in heard for x in self.normalised(part))
         words = tuple(sentence for part in heard for sentence in part.words)
         begins = accumulate((len(part.raw) for part in heard), initial=0)
-        copies = tuple(
+        copied = tuple(
             (begin + i, self.normaliser().accept(raw))
             for begin, part in zip(begins, heard, strict=False)
-            for i, raw in part.copies
+            for i, raw in first_of_each(part.copies, copies)
         )
         everyone = [utterance for part in heard for utterance in part.utterances]
         speakers = tuple(utterance.speaker or utterance.id for utterance in everyone)
         ids = tuple(utterance.id for utterance in everyone)
-        return Lessons(name, Speech(features, words, copies, speakers), self.pronunciations, ids)
+        return Lessons(name, Speech(features, words, copied, speakers), self.pronunciations, ids)
 
 
 def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, progress: Progress) -> None:
@@ -98,11 +99,11 @@ def _acoustic_models(
     corpus: TrainingSet, material: Material, settings: TrainSettings, folder: Path, step: Step
 ) -> tuple[Mapping[str, Stage], Mapping[str, Stage], tuple[Dropped, ...]]:
     """The models to keep, those to tune on dev (which never heard it), and what was left out."""
-    alone = material.lessons("train", material.train)
+    alone = material.lessons("train", settings.copies, material.train)
     if not (settings.use_dev and material.dev.raw):
         stages = train_acoustic(alone, settings, folder, step)
         return stages, stages, _dropped(corpus, material, stages)
-    everything = material.lessons("all", material.train, material.dev)
+    everything = material.lessons("all", settings.copies, material.train, material.dev)
     single = replace(settings, members=1)  # what is tuned for one serves for all members
     side_by_side(
         [
@@ -147,7 +148,7 @@ def _networks(
 
     sat = kept[SAT]
     parts = (material.train, material.dev) if settings.use_dev else (material.train,)
-    lessons = material.lessons("all", *parts)
+    lessons = material.lessons("all", settings.network_copies, *parts)
     held_out = len(material.dev.raw) if settings.use_dev else 0
     fronts = {
         name: front_of(name, sat.model.front, material.features, material.normalisation)
@@ -183,7 +184,8 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     def step(done: int) -> None:
         progress(_HEARD * (done + 1) / total, 1.0, "features")
 
-    copying = Copying(settings.copies, settings.speed, settings.disturbed, settings.seed)
+    most = max(settings.copies, settings.network_copies if settings.networks else 0)
+    copying = Copying(most, settings.speed, settings.disturbed, settings.seed)
     train = prepare.hear(corpus, corpus.train, features, step, copying)
     prepare.refuse_too_many(train.dropped, len(corpus.train))
     dev = prepare.hear(corpus, dev_utterances, features, lambda done: step(len(corpus.train) + done), copying)
@@ -196,6 +198,17 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     return Material(
         features, estimate_normalisation(train.raw, features), train, dev, pronunciations, guessed, text
     )
+
+
+def first_of_each(copies: Sequence[tuple[int, Features]], most: int) -> list[tuple[int, Features]]:
+    """Of copies as (number of the utterance, features), up to `most` of each utterance."""
+    numbers = Counter[int]()
+    kept = []
+    for i, x in copies:
+        numbers[i] += 1
+        if numbers[i] <= most:
+            kept.append((i, x))
+    return kept
 
 
 def _at_most(corpus: TrainingSet, seconds: float) -> Sequence[Utterance]:

@@ -30,7 +30,7 @@ class TrainSettings:
     `positions`: see `pipelines.hybrid.positions`.
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
     `networks`: to be trained on the alignments of the adapted model, those of ``-sat`` on adapted features,
-    for so many `epochs` (0: the default of each kind).
+    for so many `epochs` (0: the default of each kind), with `network_copies` in place of `copies`.
     `dev_seconds`: so much dev speech to tune on; `pruning`: of a mixed language model, as a relative entropy.
     `jobs`: threads that align, and processes that train with and without the dev speech.
     """
@@ -62,6 +62,7 @@ class TrainSettings:
     pruning: float = 1e-7
     networks: tuple[str, ...] = ()
     epochs: int = 0
+    network_copies: int = 0
     jobs: int = 2
 
 
