@@ -40,7 +40,7 @@ class World:
                 names.append(f"s{speaker}")
         return Speech(tuple(features), tuple(words), (), tuple(names))
 
-    def lessons(self, speakers: int = 8, each: int = 10) -> Lessons:
+    def lessons(self, speakers: int = 16, each: int = 10) -> Lessons:
         speech = self.speech(range(speakers), each, seed=2)
         return Lessons("train", speech, DICTIONARY, tuple(f"u{i}" for i in range(len(speech))))
 

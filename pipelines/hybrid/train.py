@@ -88,7 +88,8 @@ def realigned(fit: Fit, speech: Speech, graphs: Sequence[WordGraph], jobs: int =
     """The best paths under the model, and the transitions that they tell of."""
     found = align(fit.model, graphs, speech.features, jobs)
     alignments = tuple(None if a is None else a.labels for a in found)
-    return Fit(replace(fit.model, self_loops=_stay(found, fit.model.tying)), alignments)
+    model = replace(fit.model, self_loops=_stay(found, fit.model.tying))
+    return replace(fit, model=model, alignments=alignments)
 
 
 def first_model(
