@@ -42,7 +42,7 @@ class TrainSettings:
     iterations: int = 20
     members: int = 3
     leaves: int = 2000
-    min_gain: float = 700.0
+    min_gain: float = 1000.0
     min_occupancy: float = 50.0
     tri_gaussians: int = 2000
     mllt_gaussians: int = 2000
