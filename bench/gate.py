@@ -14,7 +14,15 @@ from bench.compare import compare
 from results.records import Cell, RunRecord
 
 REGRESSION, UNDECIDED = 1, 3  # exit codes, beside 0 for a pass
-COUNTERS = ("parameters", "gaussians", "graph_states", "graph_arcs", "ngrams")
+COUNTERS = (
+    "parameters",
+    "gaussians",
+    "graph_states",
+    "graph_arcs",
+    "ngrams",
+    "tokens_per_frame",
+    "arcs_per_frame",
+)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ _FILTERS = (
 class FeatureSettings:
     """`noise` is the level of the seeded noise that keeps digital silence finite, in steps of 16-bit audio.
 
-    `prior_frames`: see above; 0 holds the training's mean for ever. `high_hz` 0 is half the sampling rate.
+    `prior_frames`: see above; 0 holds the training's mean for ever. `high_hz` 0 is half the sampling rate;
+    `InputError` for one beyond that, or not above `low_hz`.
     """
 
     sample_rate: int
@@ -48,6 +49,14 @@ class FeatureSettings:
     high_hz: float = 0.0
     noise: float = 1.0
     prior_frames: float = 0.0
+
+    def __post_init__(self) -> None:
+        half = self.sample_rate / 2
+        if self.high_hz and not self.low_hz < self.high_hz <= half:
+            raise InputError(
+                f"high_hz lies above {self.low_hz:g} and up to {half:g}, half the sampling rate, or is 0 for "
+                f"just that; not {self.high_hz:g}"
+            )
 
     @property
     def dimensions(self) -> int:

@@ -134,7 +134,7 @@ class Search:
     """A decoding graph (a kaldifst transducer) with a beam; one for any number of streams, one thread."""
 
     def __init__(self, graph: Any, beam: Beam | None = None) -> None:
-        self._beam = beam = beam or Beam()
+        self.beam = beam = beam or Beam()
         self._graph = graph  # the decoders only borrow it
         self._options = kaldi_decoder.FasterDecoderOptions(
             beam=beam.beam, max_active=beam.max_active, min_active=min(beam.min_active, beam.max_active - 1)
@@ -160,7 +160,7 @@ class Search:
         if not len(log_likelihoods):
             return empty_lattice()
         config = kaldi_decoder.LatticeSimpleDecoderConfig(
-            beam=self._beam.beam if beam is None else beam,
+            beam=self.beam.beam if beam is None else beam,
             lattice_beam=lattice_beam,
             prune_interval=_PRUNE_INTERVAL,
         )

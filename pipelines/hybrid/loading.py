@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data.errors import InputError, did_you_mean
-from pipelines.features import Features, FeatureSettings, Normalisation
+from data.types import Transcript
+from pipelines.endpoint import KALDI_RULES, Endpointer, EndpointRule, EndpointRules
+from pipelines.features import FRAME_SECONDS, Features, FeatureSettings, Normalisation
 from pipelines.fst import Arcs, const_fst
 from pipelines.grammar import WordTable
 from pipelines.hybrid import store
 from pipelines.hybrid.adapt import Adaptation, Recogniser
+from pipelines.hybrid.alternatives import Alternatives, read_rescoring
+from pipelines.hybrid.facts import count_facts, decoding_facts, model_facts, stages_of
 from pipelines.hybrid.graph import with_insertion_penalty
 from pipelines.hybrid.graphs import tied_as
+from pipelines.hybrid.listening import Listening
 from pipelines.hybrid.model import AcousticModel, Tuned
-from pipelines.hybrid.settings import GENERATIONS, NETWORKS, SAT, SI, DecodeSettings, hears_adapted
-from pipelines.hybrid.word_graph import Pronunciations
+from pipelines.hybrid.settings import NETWORKS, SAT, SI, DecodeSettings, hears_adapted
+from pipelines.hybrid.topology import SILENCE
+from pipelines.hybrid.tying import Tying
 from pipelines.search import Beam, LogLikelihoods, Search
-from pipelines.search import Path as BestPath
 
 if TYPE_CHECKING:
     from pipelines.hybrid.networks import NetworkModel  # mixtures need no torch
@@ -34,16 +39,16 @@ class Parts:
     features: FeatureSettings
     normalisation: Normalisation
     model: AcousticModel | NetworkModel
-    search: Search
+    listening: Listening
     weight: float
-    words: WordTable
-    pronunciations: Pronunciations
     adaptation: Adaptation | None
     facts: Mapping[str, float | str]
 
-    def decode(self, features: Features) -> BestPath:
-        """The best path for the front end's output, (frames, D)."""
-        return Recogniser(self.model, self.search, self.weight).path(features)
+    def decode(self, features: Features) -> Transcript:
+        """What is heard in the front end's output, (frames, D)."""
+        listener = self.listening.start()
+        listener.accept(self.model.log_likelihoods(features) / np.float32(self.weight))
+        return listener.finish()
 
     def open_stream(self) -> Any:
         """What a stream's network has to remember; nothing for mixtures."""
@@ -64,24 +69,71 @@ def load_parts(folder: Path, settings: DecodeSettings) -> Parts:
     """Raises `InputError` for a folder without a hybrid, and a model or LM that it lacks."""
     description = store.load_json(folder / store.MODEL)
     name, tuned = _chosen(description, settings, folder)
-    files = _files(name, settings.lm)
     model = _model(folder, name)
     graph = store.load_graph(folder / store.graph_file(tied_as(name), settings.lm))
-    search = _search(graph, tuned, settings)
+    listening = _listening(folder, description, settings, model=model, search=_search(graph, tuned, settings))
     features, normalisation = store.load_features(folder / store.FEATURES)
-    pronunciations = {w: tuple(map(tuple, p)) for w, p in description["pronunciations"].items()}
     adaptation = _adaptation(folder, description, settings, graph) if hears_adapted(name) else None
+    files = [*_files(name, settings.lm), *_rescoring_files(settings)]
     facts = {
         "model": name,
         "model_bytes": sum((folder / file).stat().st_size for file in files),
-        "training_stage": _stages(name),
-        **_model_facts(model, features),
-        **_facts(description, settings, tuned, graph),
+        "training_stage": stages_of(name),
+        **model_facts(model, features),
+        **decoding_facts(description, settings, tuned, graph),
+        **count_facts(settings, tuned),
     }
+    return Parts(features, normalisation, model, listening, tuned.weight, adaptation, facts)
+
+
+def _listening(
+    folder: Path,
+    description: Mapping[str, Any],
+    settings: DecodeSettings,
+    *,
+    model: AcousticModel | NetworkModel,
+    search: Search,
+) -> Listening:
+    pronunciations = {w: tuple(map(tuple, p)) for w, p in description["pronunciations"].items()}
     words = WordTable(tuple(sorted(pronunciations)))
-    return Parts(
-        features, normalisation, model, search, tuned.weight, words, pronunciations, adaptation, facts
+    return Listening(
+        search,
+        words,
+        pronunciations,
+        model.tying,
+        _endpointer(settings, model.tying),
+        _alternatives(folder, description, settings, words=words, search=search),
     )
+
+
+def _endpointer(settings: DecodeSettings, tying: Tying) -> Endpointer | None:
+    rules = [*(KALDI_RULES if settings.endpoint else ())]
+    if settings.endpoint_seconds:
+        rules.append(EndpointRule(silence=settings.endpoint_seconds))
+    silence = tying.topology.phone_ids[SILENCE]
+    labels = frozenset((np.flatnonzero(tying.label_phone == silence) + 1).tolist())
+    return Endpointer(labels, FRAME_SECONDS, EndpointRules(tuple(rules))) if rules else None
+
+
+def _alternatives(
+    folder: Path,
+    description: Mapping[str, Any],
+    settings: DecodeSettings,
+    *,
+    words: WordTable,
+    search: Search,
+) -> Alternatives | None:
+    if not (settings.confidence or settings.rescore):
+        return None
+    rescoring = None
+    if settings.rescore:
+        known = description.get("rescore_ngrams", {})
+        if settings.rescore not in known:
+            there = f"there are: {', '.join(known)}" if known else "train it with big_order = 5"
+            raise InputError(f"no language model {settings.rescore!r} to rescore with ({there})", folder)
+        old, new = (folder / store.arpa_file(lm) for lm in (settings.lm, settings.rescore))
+        rescoring = read_rescoring(old, new, words, settings.rescore_weight)
+    return Alternatives(search, settings.nbest, settings.lattice_beam, settings.confidence, rescoring)
 
 
 def _model(folder: Path, name: str) -> AcousticModel | NetworkModel:
@@ -102,10 +154,8 @@ def _files(name: str, lm: str) -> list[str]:
     return files
 
 
-def _stages(name: str) -> str:
-    """The stages of the training that a model comes from."""
-    last = GENERATIONS.index(tied_as(name)) + 1
-    return " ".join([*GENERATIONS[:last], *([name] if name in NETWORKS else [])])
+def _rescoring_files(settings: DecodeSettings) -> list[str]:
+    return [store.arpa_file(lm) for lm in (settings.lm, settings.rescore)] if settings.rescore else []
 
 
 def _adaptation(
@@ -139,38 +189,4 @@ def _chosen(description: Mapping[str, Any], settings: DecodeSettings, folder: Pa
     tuned = Tuned(**known[name][settings.lm])
     weight = tuned.weight if settings.lm_weight is None else settings.lm_weight
     penalty = tuned.penalty if settings.insertion_penalty is None else settings.insertion_penalty
-    return name, Tuned(weight, penalty, tuned.wer)
-
-
-def _model_facts(model: AcousticModel | NetworkModel, features: FeatureSettings) -> dict[str, float | str]:
-    about = f"{features.cepstra} MFCC + deltas, {features.sample_rate} Hz, causal normalisation, "
-    facts: dict[str, float | str] = {
-        "device": "cpu",
-        "threads": 1,
-        "states": model.tying.senones,
-        "features": about + f"prior {features.prior_frames:g} frames",
-    }
-    if isinstance(model, AcousticModel):
-        mixtures = model.mixtures
-        size = mixtures.gaussians * (2 * mixtures.means.shape[1] + 1)
-        return {**facts, "parameters": size, "gaussians": mixtures.gaussians}
-    return {**facts, "parameters": model.parameters}
-
-
-def _facts(
-    description: Mapping[str, Any], settings: DecodeSettings, tuned: Tuned, graph: Arcs
-) -> dict[str, float | str]:
-    return {
-        "graph_states": graph.states,
-        "graph_arcs": len(graph.source),
-        "ngrams": description["ngrams"][settings.lm],
-        "words": len(description["pronunciations"]),
-        "guessed_pronunciations": description["guessed_pronunciations"],
-        "lm": settings.lm,
-        "lm_weight": tuned.weight,
-        "insertion_penalty": tuned.penalty,
-        "dev_wer": "not available" if tuned.wer is None else tuned.wer,
-        "beam": settings.beam,
-        "max_active": settings.max_active,
-        "dropped_utterances": len(description["dropped"]),
-    }
+    return name, replace(tuned, weight=weight, penalty=penalty)

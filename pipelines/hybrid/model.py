@@ -57,8 +57,11 @@ class Tuned:
     """`weight` divides the log-likelihoods; `penalty` is a cost for each word, in the graph's own units.
 
     `wer` on dev in %, with these; None where there was no dev speech, and the two are defaults.
+    `tokens_per_frame` and `arcs_per_frame`: what the search costs with these and its default beam.
     """
 
     weight: float = DEFAULT_WEIGHT
     penalty: float = DEFAULT_PENALTY
     wer: float | None = None
+    tokens_per_frame: float | None = None
+    arcs_per_frame: float | None = None

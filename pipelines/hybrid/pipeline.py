@@ -15,12 +15,11 @@ from data.errors import InputError
 from data.types import Audio, Samples, Transcript, Utterance, Word
 from pipelines.features import FRAME_SECONDS, Features, FeatureStream
 from pipelines.hybrid.front import FrontStream
+from pipelines.hybrid.listening import Listener
 from pipelines.hybrid.loading import Parts, load_parts
 from pipelines.hybrid.settings import decode_settings, train_settings
-from pipelines.hybrid.word_times import word_spans
 from pipelines.protocol import Capabilities, Chunk, Config, Progress, Session, SessionOverError, TrainingSet
-from pipelines.search import LogLikelihoods, Stream
-from pipelines.search import Path as BestPath
+from pipelines.search import LogLikelihoods
 
 _LOOK_AHEAD_MS = 55.0  # the deltas' four frames, and 15 ms of the window beyond its frame
 
@@ -29,7 +28,7 @@ class HybridSession:
     """One live stream: the memory of its features and its network, and its tokens."""
 
     def __init__(self, parts: Parts) -> None:
-        self.stream: Stream = parts.search.start()
+        self.listener: Listener = parts.listening.start()
         self.network = parts.open_stream()
         self.over = False
         self._features = FeatureStream(parts.features, parts.normalisation)
@@ -110,7 +109,7 @@ class HybridPipeline:
         features = [self._front_of(audio) for audio in batch]
         speakers = [audio.speaker or f"unknown {i}" for i, audio in enumerate(batch)]
         turned = self._parts.adaptation.adapted(features, speakers)
-        return [self._final(self._parts.decode(x)) for x in turned]
+        return [self._parts.decode(x) for x in turned]
 
     def open_session(self) -> HybridSession:
         if not self.capabilities.streaming:
@@ -148,19 +147,10 @@ class HybridPipeline:
         return HybridSession(self._parts).accept(Chunk(audio.samples, audio.sample_rate, last=True))
 
     def _advance(self, session: HybridSession, scores: LogLikelihoods, chunk: Chunk) -> Transcript:
-        session.stream.advance(scores)
+        session.listener.accept(scores)
         if chunk.last:
-            return self._final(session.stream.finish())
-        return Transcript(self._parts.words.text(session.stream.partial()), final=False)
-
-    def _final(self, path: BestPath) -> Transcript:
-        texts = [self._parts.words.words[label - 1] for label in path.words]
-        spans = word_spans(path, texts, self._parts.pronunciations, self._parts.model.tying)
-        words = tuple(
-            Word(text, start * FRAME_SECONDS, end * FRAME_SECONDS)
-            for text, (start, end) in zip(texts, spans, strict=True)
-        )
-        return Transcript(" ".join(texts), words)
+            return session.listener.finish()
+        return Transcript(session.listener.text(), final=False)
 
 
 def _own(session: Session) -> HybridSession:

@@ -19,10 +19,11 @@ from pipelines.hybrid.model import AcousticModel, Stage, Tuned
 from pipelines.hybrid.parallel import Step, side_by_side
 from pipelines.hybrid.positions import positioned
 from pipelines.hybrid.prepare import Dropped, Heard
-from pipelines.hybrid.settings import CORPUS_LM, MONO, SAT, SI, TrainSettings, hears_adapted
+from pipelines.hybrid.settings import BIG_LM, CORPUS_LM, MONO, SAT, SI, TrainSettings, hears_adapted
 from pipelines.hybrid.train import Speech
 from pipelines.hybrid.tune import DevSpeech, Tuner
 from pipelines.hybrid.word_graph import Pronunciations
+from pipelines.ngram import write_arpa
 from pipelines.protocol import Progress, TrainingSet
 from pipelines.texts import TextModel, corpus_model
 
@@ -73,6 +74,7 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
     step = _part(progress, _HEARD, _TRAINED)
     kept, tuning, dropped = _acoustic_models(corpus, material, settings, folder, step)
     ngrams = _language_models(corpus, material, settings, folder)
+    bigger = _big_model(corpus, settings, folder)
     graphs = Graphs(folder, material.pronunciations, tuple(ngrams))
     theirs = graphs if tuning is kept else replace(graphs, purpose="tuning-")
     tuned = _tuned(tuning, theirs, material, settings, _part(progress, _TRAINED, _TUNED))
@@ -85,7 +87,8 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
         tuned |= _networks(kept, tuned, graphs, material, settings, folder=folder, step=step)
     for name, stage in kept.items():
         store.save_acoustic(folder / store.acoustic_file(name), stage.model)
-    _save(folder, corpus, material, settings=settings, dropped=dropped, tuned=tuned, ngrams=ngrams)
+    language = {"ngrams": ngrams, "rescore_ngrams": bigger}
+    _save(folder, corpus, material, settings=settings, dropped=dropped, tuned=tuned, language=language)
     store.drop_stages(folder)
     progress(1.0, 1.0, "trained")
 
@@ -240,6 +243,15 @@ def _language_models(
     return ngrams
 
 
+def _big_model(corpus: TrainingSet, settings: TrainSettings, folder: Path) -> dict[str, int]:
+    """Nothing pruned, nothing left out: as an ARPA file in `folder`; how many n-grams it has."""
+    if not settings.big_order:
+        return {}
+    model = corpus_model(corpus, settings.big_order, 0.0).model
+    write_arpa(model, folder / store.arpa_file(BIG_LM))
+    return {BIG_LM: sum(model.counts)}
+
+
 def _dev_speech(material: Material) -> DevSpeech:
     return DevSpeech(
         material.normalised(material.dev),
@@ -256,7 +268,7 @@ def _save(
     settings: TrainSettings,
     dropped: Sequence[Dropped],
     tuned: Mapping[str, Mapping[str, Tuned]],
-    ngrams: Mapping[str, int],
+    language: Mapping[str, Mapping[str, int]],
 ) -> None:
     """The features, then the JSON that says the training is done."""
     store.save_features(folder / store.FEATURES, material.features, material.normalisation)
@@ -264,11 +276,11 @@ def _save(
         "format": store.FORMAT,
         "corpus": corpus.name,
         "language": corpus.language,
-        "settings": {**asdict(settings), "lms": list(ngrams)},
+        "settings": {**asdict(settings), "lms": list(language["ngrams"])},
         "pronunciations": {w: [list(p) for p in v] for w, v in sorted(material.pronunciations.items())},
         "guessed_pronunciations": material.guessed,
         "dropped": [asdict(d) for d in dropped],
         "tuned": {model: {lm: asdict(t) for lm, t in by_lm.items()} for model, by_lm in tuned.items()},
-        "ngrams": dict(ngrams),
+        **language,
     }
     store.save_json(folder / store.MODEL, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from data.errors import InputError, did_you_mean
@@ -11,6 +12,7 @@ from pipelines.settings import filled
 CORPUS_LM, TRIGRAM_LM = "corpus", "trigram"
 LMS = (CORPUS_LM, TRIGRAM_LM)
 DEFAULT_LM = TRIGRAM_LM
+BIG_LM = "big"
 MONO, TRI, MLLT, SAT, SI = "mono", "tri", "mllt", "sat", "si"
 GENERATIONS = (MONO, TRI, MLLT, SAT)
 ADAPTED = "-sat"
@@ -22,9 +24,10 @@ class TrainSettings:
     """`lms`: which language models to prepare and tune; the corpus's own is left out where it has none.
 
     `generation`: the last one to train, with all before it (see `pipelines.hybrid.generations`).
-    `order` of the n-grams; `members`: so many estimates of each model's mixtures, with a seed each, are
-    pooled. `gaussians` and `iterations` are the monophones'; `leaves`, `min_gain` (of log-likelihood) and
-    `min_occupancy` (in frames) end the growth of the trees.
+    `order` of the n-grams; `big_order` of a model of the same text to rescore with, `BIG_LM`, 0 for none.
+    `members`: so many estimates of each model's mixtures, with a seed each, are pooled. `gaussians` and
+    `iterations` are the monophones'; `leaves`, `min_gain` (of log-likelihood) and `min_occupancy` (in frames)
+    end the growth of the trees.
     `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune models that were trained
     without the dev speech, on it; those kept are trained on train and dev together.
     `positions`: see `pipelines.hybrid.positions`.
@@ -38,6 +41,7 @@ class TrainSettings:
     lms: tuple[str, ...] = LMS
     generation: str = SAT
     order: int = 3
+    big_order: int = 0
     gaussians: int = 1000
     iterations: int = 20
     members: int = 3
@@ -72,6 +76,11 @@ class DecodeSettings:
 
     `beam` in units of the scaled log-likelihoods; at most `max_active` tokens.
     `lm_weight` and `insertion_penalty` override what was tuned on dev.
+    `confidence`: of each word, from the `nbest` word sequences that cost at most `lattice_beam` more than the
+    best; `rescore`: a language model, `BIG_LM`, that puts these into a new order, replacing `rescore_weight`
+    of the first one's opinion.
+    `endpoint`: an utterance ends, and the next begins, by Kaldi's rules (of which the last cuts after 20 s,
+    wherever that is); `endpoint_seconds`: after so much silence, 0 for never.
     """
 
     model: str = ""
@@ -80,6 +89,13 @@ class DecodeSettings:
     max_active: int = 7000
     lm_weight: float | None = None
     insertion_penalty: float | None = None
+    confidence: bool = False
+    nbest: int = 100
+    lattice_beam: float = 6.0
+    rescore: str = ""
+    rescore_weight: float = 0.5
+    endpoint: bool = False
+    endpoint_seconds: float = 0.0
 
 
 def hears_adapted(model: str) -> bool:
@@ -98,6 +114,8 @@ def train_settings(config: Config) -> TrainSettings:
     _check_models(settings)
     if settings.gaussians < 1 or settings.iterations < 1 or settings.order < 1:
         raise InputError("the hybrid needs gaussians, iterations and order of 1 or more")
+    if settings.big_order < 0 or settings.big_order == 1:
+        raise InputError("the hybrid needs a big_order of 2 or more, or 0 for none")
     if settings.members < 1 or not settings.lms:
         raise InputError("the hybrid needs members of 1 or more, and one of lms")
     if settings.copies < 0 or not 0.0 <= settings.speed < 1.0 or not 0.0 <= settings.disturbed <= 1.0:
@@ -127,4 +145,8 @@ def decode_settings(config: Config) -> DecodeSettings:
     settings = filled(DecodeSettings, config, "hybrid: decode")
     if settings.beam <= 0 or settings.max_active < 2:
         raise InputError("the hybrid's beam must be over 0, and max_active 2 or more")
+    if settings.nbest < 1 or not settings.lattice_beam > 0:
+        raise InputError("the hybrid needs nbest of 1 or more, and a lattice_beam over 0")
+    if not 0.0 <= settings.rescore_weight <= 1.0 or not 0.0 <= settings.endpoint_seconds < math.inf:
+        raise InputError("the hybrid needs rescore_weight from 0 to 1, and endpoint_seconds of 0 or more")
     return settings

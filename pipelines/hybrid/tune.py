@@ -16,6 +16,7 @@ from pipelines.features import Features
 from pipelines.fst import Arcs, const_fst
 from pipelines.grammar import WordTable
 from pipelines.hybrid.adapt import Adaptation, Heard, Recogniser
+from pipelines.hybrid.counts import counted
 from pipelines.hybrid.graph import with_insertion_penalty
 from pipelines.hybrid.graphs import Graphs
 from pipelines.hybrid.model import AcousticModel, Tuned
@@ -69,7 +70,7 @@ class Tuner:
         if hears_adapted(name):
             features = self._adapted(features, graph, first)
         scores = [model.log_likelihoods(x) for x in features]
-        return tune(graph, self.graphs.words, scores, self.dev.references)
+        return counted(tune(graph, self.graphs.words, scores, self.dev.references), graph, scores)
 
     def _adapted(self, features: Sequence[Features], graph: Arcs, first: Tuned) -> list[Features]:
         assert self.pair is not None
