@@ -30,8 +30,17 @@ Step = Callable[[float, str, str], None]
 """Gets the share done, from 0 to 1, a note, and the generation's name."""
 
 
-def train_acoustic(lessons: Lessons, settings: TrainSettings, folder: Path, step: Step) -> dict[str, Stage]:
-    """The stages by their names, from monophones up to `settings.generation`; goes on from what is there."""
+def train_acoustic(
+    lessons: Lessons,
+    settings: TrainSettings,
+    folder: Path,
+    step: Step,
+    check: Callable[[Stage], object] = lambda stage: None,
+) -> dict[str, Stage]:
+    """The stages by their names, from monophones up to `settings.generation`; goes on from what is there.
+
+    `check` sees the first of them before the others are trained, and may raise.
+    """
     key = _key(lessons, settings)
     stages: dict[str, Stage] = {}
     wanted = GENERATIONS[: GENERATIONS.index(settings.generation) + 1]
@@ -44,6 +53,8 @@ def train_acoustic(lessons: Lessons, settings: TrainSettings, folder: Path, step
 
         for stage in _generation(name, stages, lessons, settings, folder=folder, key=key, note=note):
             stages[stage.name] = stage
+        if name == MONO:
+            check(stages[MONO])
         begin = end
     return stages
 

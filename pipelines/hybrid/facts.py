@@ -9,7 +9,7 @@ from pipelines.features import FeatureSettings
 from pipelines.fst import Arcs
 from pipelines.hybrid.graphs import tied_as
 from pipelines.hybrid.model import AcousticModel, Tuned
-from pipelines.hybrid.settings import GENERATIONS, NETWORKS, DecodeSettings
+from pipelines.hybrid.settings import GENERATIONS, NETWORKS, DecodeSettings, plain_network
 
 if TYPE_CHECKING:
     from pipelines.hybrid.networks import NetworkModel
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def stages_of(name: str) -> str:
     """The stages of the training that a model comes from."""
     last = GENERATIONS.index(tied_as(name)) + 1
-    return " ".join([*GENERATIONS[:last], *([name] if name in NETWORKS else [])])
+    plain = plain_network(name)
+    return " ".join([*GENERATIONS[:last], *([plain] if plain in NETWORKS else [])])
 
 
 def model_facts(model: AcousticModel | NetworkModel, features: FeatureSettings) -> dict[str, float | str]:

@@ -23,7 +23,15 @@ from pipelines.hybrid.graph import with_insertion_penalty
 from pipelines.hybrid.graphs import tied_as
 from pipelines.hybrid.listening import Listening
 from pipelines.hybrid.model import AcousticModel, Tuned
-from pipelines.hybrid.settings import NETWORKS, SAT, SI, DecodeSettings, hears_adapted
+from pipelines.hybrid.settings import (
+    GENERATIONS,
+    NETWORKS,
+    SAT,
+    SI,
+    DecodeSettings,
+    hears_adapted,
+    plain_network,
+)
 from pipelines.hybrid.topology import SILENCE
 from pipelines.hybrid.tying import Tying
 from pipelines.search import Beam, LogLikelihoods, Search
@@ -137,7 +145,7 @@ def _alternatives(
 
 
 def _model(folder: Path, name: str) -> AcousticModel | NetworkModel:
-    if name not in NETWORKS:
+    if name in (*GENERATIONS, SI):
         return store.load_acoustic(folder / store.acoustic_file(name))
     from pipelines.hybrid.networks import load_network_model
 
@@ -146,11 +154,12 @@ def _model(folder: Path, name: str) -> AcousticModel | NetworkModel:
 
 def _files(name: str, lm: str) -> list[str]:
     """Those that a model decodes with."""
-    files = [store.MODEL, store.FEATURES, store.graph_file(tied_as(name), lm), store.acoustic_file(name)]
-    if name in NETWORKS:
-        files.append(store.network_file(name))
-    if hears_adapted(name):
-        files += [store.acoustic_file(part) for part in (SI, SAT) if part != name]
+    plain = plain_network(name)
+    files = [store.MODEL, store.FEATURES, store.graph_file(tied_as(name), lm), store.acoustic_file(plain)]
+    if plain in NETWORKS:
+        files.append(store.network_file(plain))
+    beside = (SI, SAT) if hears_adapted(name) else (SI,) if name != plain else ()
+    files += [store.acoustic_file(part) for part in beside if part != name]
     return files
 
 

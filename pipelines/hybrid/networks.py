@@ -14,6 +14,7 @@ from scipy.fft import idct
 from pipelines.features import Features, FeatureSettings, Normalisation
 from pipelines.hybrid import store
 from pipelines.hybrid.front import FrontEnd
+from pipelines.hybrid.fused import Fused
 from pipelines.hybrid.generations import Lessons, adapted
 from pipelines.hybrid.gmm import Doubles, States
 from pipelines.hybrid.model import Stage
@@ -22,7 +23,7 @@ from pipelines.hybrid.network_layers import parameters
 from pipelines.hybrid.network_store import load_network, save_network
 from pipelines.hybrid.network_train import Aligned, default_settings, train_network
 from pipelines.hybrid.parallel import Step, side_by_side
-from pipelines.hybrid.settings import ADAPTED, TrainSettings, hears_adapted
+from pipelines.hybrid.settings import ADAPTED, SAT, SI, WITH_GMM, TrainSettings, hears_adapted, plain_network
 from pipelines.hybrid.train import Speech, stretched
 from pipelines.hybrid.tying import Tying
 from pipelines.search import LogLikelihoods
@@ -40,7 +41,7 @@ class NetworkModel:
 
     tying: Tying
     self_loops: Doubles
-    network: Network | Ensemble
+    network: Network | Ensemble | Fused
     front: FrontEnd
 
     @property
@@ -54,8 +55,12 @@ class NetworkModel:
 
     @property
     def parameters(self) -> int:
-        members = self.network.members if isinstance(self.network, Ensemble) else (self.network,)
-        return sum(parameters(member.stack) for member in members)
+        """All that is trained; of mixtures beside it, means and variances."""
+        if isinstance(self.network, Ensemble):
+            return sum(parameters(member.stack) for member in self.network.members)
+        if isinstance(self.network, Fused):
+            return parameters(self.network.network.stack) + 2 * self.network.mixtures.means.size
+        return parameters(self.network.stack)
 
     def open_stream(self) -> LikelihoodStream:
         return self.network.open_stream()
@@ -102,8 +107,9 @@ class Teacher:
 
     def teach(self, fronts: Mapping[str, FrontEnd], step: Step) -> None:
         """All networks of these names that are not there yet."""
-        missing = [name for name in fronts if not (self.folder / store.network_file(name)).exists()]
-        pieces = [partial(self._one, name, fronts[name]) for name in missing]
+        wanted = dict.fromkeys(plain_network(name) for name in fronts)
+        missing = [name for name in wanted if not (self.folder / store.network_file(name)).exists()]
+        pieces = [partial(self._one, name, fronts.get(name, self.sat.model.front)) for name in missing]
         side_by_side(pieces, step, self.settings.jobs)
 
     def _one(self, name: str, front: FrontEnd, step: Step) -> None:
@@ -145,5 +151,10 @@ class Teacher:
 
 def load_network_model(folder: Path, name: str) -> NetworkModel:
     """Raises `InputError` for files that are missing or broken."""
-    tying, self_loops, front = store.load_states(folder / store.acoustic_file(name))
-    return NetworkModel(tying, self_loops, load_network(folder / store.network_file(name)), front)
+    plain = plain_network(name)
+    tying, self_loops, front = store.load_states(folder / store.acoustic_file(plain))
+    network: Network | Ensemble | Fused = load_network(folder / store.network_file(plain))
+    if name.endswith(WITH_GMM) and isinstance(network, Network):
+        beside = store.load_acoustic(folder / store.acoustic_file(SAT if hears_adapted(name) else SI))
+        network = Fused(network, beside.mixtures)
+    return NetworkModel(tying, self_loops, network, front)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -103,21 +104,22 @@ def _acoustic_models(
 ) -> tuple[Mapping[str, Stage], Mapping[str, Stage], tuple[Dropped, ...]]:
     """The models to keep, those to tune on dev (which never heard it), and what was left out."""
     alone = material.lessons("train", settings.copies, material.train)
+    check = partial(_dropped, corpus, material)
     if not (settings.use_dev and material.dev.raw):
-        stages = train_acoustic(alone, settings, folder, step)
-        return stages, stages, _dropped(corpus, material, stages)
+        stages = train_acoustic(alone, settings, folder, step, check)
+        return stages, stages, check(stages[MONO])
     everything = material.lessons("all", settings.copies, material.train, material.dev)
     single = replace(settings, members=1)  # what is tuned for one serves for all members
     side_by_side(
         [
-            lambda step: _only(train_acoustic(alone, single, folder, step)),
+            lambda step: _only(train_acoustic(alone, single, folder, step, check)),
             lambda step: _only(train_acoustic(everything, settings, folder, step)),
         ],
         step,
         settings.jobs,
     )
     tuning = train_acoustic(alone, single, folder, step)
-    return train_acoustic(everything, settings, folder, step), tuning, _dropped(corpus, material, tuning)
+    return train_acoustic(everything, settings, folder, step), tuning, check(tuning[MONO])
 
 
 def _tuned(
@@ -167,8 +169,9 @@ def _only(stages: Mapping[str, Stage]) -> None:
     """They lie on disk too, where the process that waits for them looks."""
 
 
-def _dropped(corpus: TrainingSet, material: Material, stages: Mapping[str, Stage]) -> tuple[Dropped, ...]:
-    aligned = [labels is not None for labels in stages[MONO].alignments]
+def _dropped(corpus: TrainingSet, material: Material, first: Stage) -> tuple[Dropped, ...]:
+    """What the first stage could not use; raises `InputError` where it is too much to go on."""
+    aligned = [labels is not None for labels in first.alignments]
     dropped = (*material.train.dropped, *_unaligned(aligned, material.train))
     prepare.refuse_too_many(dropped, len(corpus.train))
     return dropped

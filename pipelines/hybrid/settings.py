@@ -16,7 +16,9 @@ BIG_LM = "big"
 MONO, TRI, MLLT, SAT, SI = "mono", "tri", "mllt", "sat", "si"
 GENERATIONS = (MONO, TRI, MLLT, SAT)
 ADAPTED = "-sat"
-NETWORKS = ("tdnn", "cnn", "lstm", "tdnn-sat", "cnn-sat", "lstm-sat")
+WITH_GMM = "+gmm"
+NETWORKS = ("tdnn", "cnn", "lstm", "tdnn-sat", "lstm-sat")
+FUSED = tuple(name + WITH_GMM for name in NETWORKS if name != "cnn")  # a CNN hears other features
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class TrainSettings:
     `positions`: see `pipelines.hybrid.positions`.
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
     `networks`: to be trained on the alignments of the adapted model, those of ``-sat`` on adapted features,
-    for so many `epochs` (0: the default of each kind), with `network_copies` in place of `copies`.
+    those of ``+gmm`` with the mixtures beside them; for so many `epochs` (0: the default of each kind), with
+    `network_copies` in place of `copies`.
     `dev_seconds`: so much dev speech to tune on; `pruning`: of a mixed language model, as a relative entropy.
     `jobs`: threads that align, and processes that train with and without the dev speech.
     """
@@ -100,7 +103,12 @@ class DecodeSettings:
 
 def hears_adapted(model: str) -> bool:
     """Whether a model hears speech through its speaker's transform."""
-    return model == SAT or model.endswith(ADAPTED)
+    return model == SAT or plain_network(model).endswith(ADAPTED)
+
+
+def plain_network(model: str) -> str:
+    """The network in a model that may have mixtures beside it."""
+    return model.removesuffix(WITH_GMM)
 
 
 def train_settings(config: Config) -> TrainSettings:
@@ -130,9 +138,10 @@ def _check_models(settings: TrainSettings) -> None:
             f"unknown generation {settings.generation!r}{hint} (known: {', '.join(GENERATIONS)})"
         )
     for name in settings.networks:
-        if name not in NETWORKS:
+        known = (*NETWORKS, *FUSED)
+        if name not in known:
             raise InputError(
-                f"unknown network {name!r}{did_you_mean(name, NETWORKS)} (known: {', '.join(NETWORKS)})"
+                f"unknown network {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})"
             )
     if settings.networks and settings.generation != SAT:
         raise InputError(

@@ -18,13 +18,14 @@ from pipelines.grammar import WordTable
 from pipelines.hybrid.adapt import Adaptation, Heard, Recogniser
 from pipelines.hybrid.counts import counted
 from pipelines.hybrid.graph import with_insertion_penalty
-from pipelines.hybrid.graphs import Graphs
+from pipelines.hybrid.graphs import Graphs, tied_as
 from pipelines.hybrid.model import AcousticModel, Tuned
 from pipelines.hybrid.parallel import Step, side_by_side
-from pipelines.hybrid.settings import hears_adapted
+from pipelines.hybrid.settings import SI, hears_adapted
 from pipelines.search import Beam, LogLikelihoods, Search
 
 WEIGHTS = (9.0, 12.0, 15.0, 19.0, 24.0, 30.0)
+NETWORK_WEIGHTS = (4.0, 5.5, 7.0, 9.0, 12.0, 15.0)  # a network's log-likelihoods differ less
 PENALTIES = (-1.0, 0.0, 1.0)
 BEAM = Beam()
 
@@ -70,7 +71,9 @@ class Tuner:
         if hears_adapted(name):
             features = self._adapted(features, graph, first)
         scores = [model.log_likelihoods(x) for x in features]
-        return counted(tune(graph, self.graphs.words, scores, self.dev.references), graph, scores)
+        weights = NETWORK_WEIGHTS if tied_as(name) != name and name != SI else WEIGHTS
+        tuned = tune(graph, self.graphs.words, scores, self.dev.references, weights)
+        return counted(tuned, graph, scores)
 
     def _adapted(self, features: Sequence[Features], graph: Arcs, first: Tuned) -> list[Features]:
         assert self.pair is not None
@@ -82,26 +85,32 @@ class Tuner:
         return adaptation.adapted(features, self.dev.speakers)
 
 
-def tune(graph: Arcs, words: WordTable, scores: Sequence[LogLikelihoods], references: Sequence[str]) -> Tuned:
-    """The weight, then the penalty with it; see `flattest` for the choice. `scores` (frames, labels)."""
+def tune(
+    graph: Arcs,
+    words: WordTable,
+    scores: Sequence[LogLikelihoods],
+    references: Sequence[str],
+    weights: Sequence[float] = WEIGHTS,
+) -> Tuned:
+    """One of `weights`, then the penalty with it, as `flattest` chooses. `scores` (frames, labels)."""
     heard = [(s, r) for s, r in zip(scores, references, strict=True) if r]
     if not heard:
         return Tuned()
-    rates = np.full((len(PENALTIES), len(WEIGHTS)), np.inf)
+    rates = np.full((len(PENALTIES), len(weights)), np.inf)
 
     def row(i: int, columns: Sequence[int]) -> None:
         search = Search(const_fst(with_insertion_penalty(graph, PENALTIES[i])), BEAM)
         for j in columns:
-            rates[i, j] = _wer(search, words, heard, WEIGHTS[j])
+            rates[i, j] = _wer(search, words, heard, weights[j])
 
     middle = len(PENALTIES) // 2
-    row(middle, range(len(WEIGHTS)))
+    row(middle, range(len(weights)))
     j = flattest(rates[middle])
     for i in range(len(PENALTIES)):
         if i != middle:
             row(i, [j])
     i = flattest(rates[:, j])
-    return Tuned(WEIGHTS[j], PENALTIES[i], float(rates[i, j]))
+    return Tuned(weights[j], PENALTIES[i], float(rates[i, j]))
 
 
 def flattest(rates: Rates) -> int:
