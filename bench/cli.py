@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench import cli_corpus, cli_machine
+from bench import cli_align, cli_corpus, cli_machine
 from data.errors import InputError
 from results.records import Cell, RunRecord
 from results.store import default_root, load_run
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 INTERRUPTED = 130
 app.add_typer(cli_corpus.app, name="corpus", help="The speech: list, show, check, get.")
+app.command()(cli_align.align)
 app.command()(cli_machine.check)
 app.command()(cli_machine.doctor)
 app.command()(cli_machine.train)

@@ -13,7 +13,9 @@ import pytest
 
 from bench.cells import blocks as cells
 from bench.experiment import read_experiment
+from data.corpus import open_corpus
 from data.synth import SynthSpec, ensure_synthetic
+from pipelines.hybrid.pipeline import HybridPipeline
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,14 +46,24 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     calls.mkdir(parents=True)
     for place, recording in enumerate(sorted((speech / "test").iterdir())):
         shutil.copy(recording, calls / f"{place}{recording.suffix}")
-        (calls / f"{place}.txt").write_text("please hold the line\n")
+        (calls / f"{place}.txt").write_text("call back after nine\n")
     experiment, family = blocks("toml")
     (folder / "whole.toml").write_text(experiment)
     (folder / "family.toml").write_text('[[corpus]]\nname = "quick"\n' + family)
     # Training on the embedded corpus takes minutes; test_pipelines_hybrid_* does it in small.
     (folder / "calls.toml").write_text(TRAINED.sub("", experiment))
     (folder / "mute.py").write_text(blocks("python")[0])
+    _train(speech, folder / "model")
     return folder
+
+
+def _train(speech: Path, model: Path) -> None:
+    """As little as aligns two sentences."""
+    config = {"lms": ["trigram"], "generation": "mono", "gaussians": 100, "iterations": 2, "members": 1}
+    corpus = open_corpus(str(speech))
+    HybridPipeline.train(
+        corpus, {**config, "use_dev": False, "positions": False}, model, lambda *_, **__: None
+    )
 
 
 def test_the_example_experiment_is_one(desk: Path) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from data.errors import InputError
 from data.types import Samples, Utterance, Word
 from pipelines.features import FRAME_SECONDS, Features, FeatureSettings, Normalisation, features
 from pipelines.hybrid import store
 from pipelines.hybrid.align import Alignment, align
 from pipelines.hybrid.model import AcousticModel
 from pipelines.hybrid.positions import known_phones
-from pipelines.hybrid.prepare import hear, pronounce
+from pipelines.hybrid.prepare import Dropped, hear, pronounce, samples_of
 from pipelines.hybrid.settings import GENERATIONS, SAT, SI
 from pipelines.hybrid.word_graph import Pronunciations, WordGraph, word_graph
 from pipelines.protocol import TrainingSet
@@ -55,16 +57,35 @@ class ForcedAligner:
         ]
 
     def with_words(self, corpus: TrainingSet, words: Iterable[str]) -> ForcedAligner:
-        """The same with pronunciations of further words, from the corpus's dictionary or guessed."""
+        """The same with pronunciations of further words, from the corpus's dictionary or guessed.
+
+        A word with a phone that the model was not trained on gets none.
+        """
         missing = set(words) - self.pronunciations.keys()
         if not missing:
             return self
         fresh, _ = pronounce(corpus, missing)
-        fitted = known_phones(fresh, self.model.tying.topology.phones)
-        return ForcedAligner(self.model, self.features, self.normalisation, {**self.pronunciations, **fitted})
+        fitted = {**self.pronunciations, **_known(fresh, self.model.tying.topology.phones)}
+        return ForcedAligner(self.model, self.features, self.normalisation, fitted)
+
+    def refusal(self, words: Sequence[str]) -> str:
+        """Why no audio can be aligned with `words`; empty where there is no reason."""
+        strange = [word for word in words if word not in self.pronunciations]
+        if strange:
+            return f"'{strange[0]}' cannot be said with the phones that the model was trained on"
+        return "" if words else "its reference has no words"
 
     def _front(self, samples: Samples) -> Features:
         return self.model.front.whole(features(samples, self.features, self.normalisation))
+
+
+def _known(pronunciations: Pronunciations, phones: Sequence[str]) -> Pronunciations:
+    """Word by word, so that one that cannot be said costs no other."""
+    found: dict[str, Sequence[Sequence[str]]] = {}
+    for word, variants in pronunciations.items():
+        with suppress(InputError):
+            found |= known_phones({word: variants}, phones)
+    return found
 
 
 def words_of(alignment: Alignment, graph: WordGraph, words: Sequence[str]) -> tuple[Word, ...]:
@@ -79,13 +100,43 @@ def words_of(alignment: Alignment, graph: WordGraph, words: Sequence[str]) -> tu
     )
 
 
+@dataclass(frozen=True)
+class CorpusAlignment:
+    """The reference words of utterances by id, and those utterances that have none, with why."""
+
+    words: Mapping[str, tuple[Word, ...]]
+    dropped: tuple[Dropped, ...]
+
+
 def align_corpus(
     model_dir: Path, corpus: TrainingSet, utterances: Sequence[Utterance]
-) -> dict[str, tuple[Word, ...]]:
+) -> Mapping[str, tuple[Word, ...]]:
     """The reference words of `utterances` by id; those that cannot be read or aligned are left out."""
+    return corpus_alignment(model_dir, corpus, utterances).words
+
+
+def corpus_alignment(
+    model_dir: Path,
+    corpus: TrainingSet,
+    utterances: Sequence[Utterance],
+    step: Callable[[int], None] = lambda done: None,
+) -> CorpusAlignment:
+    """Raises `InputError` for a folder without a hybrid; `step` is told how many utterances were read."""
     plain = ForcedAligner.load(model_dir)
-    heard = hear(corpus, utterances, plain.features)
+    heard = hear(corpus, utterances, plain.features, step)
     aligner = plain.with_words(corpus, (word for words in heard.words for word in words))
-    audio = [corpus.audio(utterance).samples for utterance in heard.utterances]
-    found = aligner.align(audio, heard.words)
-    return {u.id: words for u, words in zip(heard.utterances, found, strict=True) if words is not None}
+    reasons = [aligner.refusal(words) for words in heard.words]
+    usable = [i for i, reason in enumerate(reasons) if not reason]
+    audio = [samples_of(corpus, heard.utterances[i], plain.features.sample_rate) for i in usable]
+    found: dict[str, tuple[Word, ...]] = {}
+    for i, aligned in zip(usable, aligner.align(audio, [heard.words[i] for i in usable]), strict=True):
+        if aligned is None:
+            reasons[i] = f"{len(heard.raw[i]) * FRAME_SECONDS:.2f} s is too short for its words"
+        else:
+            found[heard.utterances[i].id] = aligned
+    failed = [
+        Dropped(utterance.id, f"{utterance.source}: {reason}")
+        for utterance, reason in zip(heard.utterances, reasons, strict=True)
+        if reason
+    ]
+    return CorpusAlignment(found, (*heard.dropped, *failed))

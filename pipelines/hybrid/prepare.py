@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.audio import resample
 from data.errors import InputError
 from data.lexicon import lexicon_for, read_dictionary
 from data.types import Samples, Utterance
@@ -62,7 +63,7 @@ def hear(
     for done, utterance in enumerate(utterances):
         step(done)
         try:
-            samples = _samples(corpus, utterance)
+            samples = samples_of(corpus, utterance, settings.sample_rate)
             raw.append(_features(samples, utterance, settings))
             kept.append(utterance)
         except InputError as error:
@@ -75,11 +76,12 @@ def hear(
     return Heard(tuple(kept), tuple(raw), words, tuple(dropped), tuple(copies))
 
 
-def _samples(corpus: TrainingSet, utterance: Utterance) -> Samples:
+def samples_of(corpus: TrainingSet, utterance: Utterance, rate: int) -> Samples:
+    """At `rate` Hz, (n,). Raises `InputError` for what cannot be read, or is not made of finite numbers."""
     audio = corpus.audio(utterance)
     if not np.isfinite(audio.samples).all():
         raise InputError("samples that are not finite numbers: write the file anew", utterance.source)
-    return audio.samples
+    return resample(audio.samples, audio.sample_rate, rate)
 
 
 def _features(samples: Samples, utterance: Utterance, settings: FeatureSettings) -> Features:
