@@ -81,13 +81,12 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
     tuned = _tuned(tuning, theirs, material, settings, _part(progress, _TRAINED, _TUNED))
     theirs.drop()
     for name, stage in kept.items():
+        store.save_acoustic(folder / store.acoustic_file(name), stage.model)
         for lm in ngrams:
             graphs.of(name, stage.model, lm)
     if settings.networks:
         step = _part(progress, _TUNED, 1.0)
         tuned |= _networks(kept, tuned, graphs, material, settings, folder=folder, step=step)
-    for name, stage in kept.items():
-        store.save_acoustic(folder / store.acoustic_file(name), stage.model)
     language = {"ngrams": ngrams, "rescore_ngrams": bigger}
     _save(folder, corpus, material, settings=settings, dropped=dropped, tuned=tuned, language=language)
     store.drop_stages(folder)
