@@ -86,7 +86,8 @@ def _say(answers: Any, message: dict[str, Any]) -> None:
 
 
 def _end_with_asker() -> None:
-    sys.stdin.read()
+    while os.read(0, 1024):  # not through `sys.stdin`: its lock would stop processes that a training forks
+        pass
     os._exit(3)
 
 

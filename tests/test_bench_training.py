@@ -56,6 +56,14 @@ def test_other_settings_or_other_speech_are_another_model(tmp_path: Path) -> Non
     assert len(logs(tmp_path)) == 3
 
 
+def test_a_training_may_use_processes_of_its_own(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = experiment(tmp_path, {"f": "bench_recognisers:ForkingPipeline"}, OFFLINE)
+    assert asrbench(tmp_path, "run", str(path))[0] == 0
+    (words,) = (tmp_path / "runs" / "models").glob("*/words.txt")
+    assert words.read_text() == "one two"
+
+
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_training_goes_on(tmp_path: Path, ending: signal.Signals) -> None:
     make_corpus(tmp_path)
