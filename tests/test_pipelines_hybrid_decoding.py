@@ -169,6 +169,15 @@ def test_a_pause_parts_two_utterances(folder: Path, model: str, rules: dict[str,
         assert all(t.text.startswith(held) for t in found[begin // size :])
 
 
+def test_pauses_part_what_is_heard_in_two_passes(folder: Path) -> None:
+    config = {"model": "sat", "endpoint": True, "endpoint_seconds": 0.8}
+    pipeline = HybridPipeline.load(folder, config)
+    first, second = (audio.samples for audio in _speech()[1:])
+    stream = Audio(np.concatenate([first, _noise(1.5), second]), RATE, "a")
+    assert pipeline.transcribe([stream])[0].text == "cab dac bed abba cab bed"
+    assert pipeline.facts()["endpoint"] == "Kaldi's rules or 0.8 s of silence"
+
+
 def test_each_utterance_of_a_stream_is_judged_by_itself(folder: Path) -> None:
     config = {
         "model": "mono",

@@ -64,6 +64,8 @@ class Listener:
     def text(self) -> str:
         """What was heard so far."""
         under_way = self._listening.words.text(self._stream.partial())
+        if not self._said:
+            return under_way
         return " ".join([*(word.text for word in self._said), *under_way.split()])
 
     def finish(self) -> Transcript:
