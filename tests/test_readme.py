@@ -75,15 +75,15 @@ def test_the_example_experiment_is_one(desk: Path) -> None:
 def test_the_example_family_is_as_it_says(desk: Path) -> None:
     experiment = read_experiment(desk / "family.toml")
     seeds = [f"-s{seed}" for seed in (1, 2, 3)]
-    swept = [f"hybrid-mono-s1@beam={beam}" for beam in (8, 10, 13)]
+    swept = [f"hybrid-s1@beam={beam}" for beam in (8, 10, 13)]
     names = [choice.spec.name for choice in experiment.pipelines]
     assert names == [
-        *(f"hybrid-mono{seed}" for seed in seeds),
+        *(f"hybrid{seed}" for seed in seeds),
         *swept,
-        *(f"hybrid-mono-wide{seed}" for seed in seeds),
+        *(f"hybrid-wide{seed}" for seed in seeds),
     ]
     (block,) = cells(experiment)
-    assert [task.pipeline.spec.name for task in block.tasks] == ["hybrid-mono-s1", *swept]
+    assert [task.pipeline.spec.name for task in block.tasks] == ["hybrid-s1", *swept]
 
 
 def test_make_targets_are_there() -> None:
