@@ -28,7 +28,7 @@ class Stages:
         self._before: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0, "interruptions": -1.0}
         if self._path.exists():
             self._before |= json.loads(self._path.read_bytes())
-        self._stages: dict[str, Seconds] = dict(self._before.get("stage_seconds", {}))
+        self._spans: dict[str, list[Seconds]] = dict(self._before.get("stage_spans", {}))
         self._begun = clock.now()
         self._over = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
@@ -42,19 +42,19 @@ class Stages:
         self._keeper.join()
 
     def note(self, stage: str) -> None:
-        """The training is at `stage`. One that another has followed is over, whoever names it again."""
-        latest = next(reversed(self._stages), None)
-        if stage and (stage == latest or stage not in self._stages):
-            self._stages[stage] = self._seconds()
+        """The training is at `stage`; several may be under way side by side."""
+        if stage:
+            now = self._seconds()
+            self._spans.setdefault(stage, [now, now])[1] = now
 
     def facts(self) -> dict[str, Any]:
-        """`seconds`, `cpu_seconds`, `interruptions`, and `stage_seconds`: up to each stage's end."""
+        """`seconds`, `cpu_seconds`, `interruptions`; `stage_spans`: each stage's first note and its last."""
         cpu = sum(usage.ru_utime + usage.ru_stime for usage in _used())
         return {
             "seconds": self._seconds(),
             "cpu_seconds": self._before["cpu_seconds"] + cpu,
             "interruptions": self._before["interruptions"] + 1,
-            "stage_seconds": dict(self._stages),
+            "stage_spans": {stage: list(span) for stage, span in self._spans.items()},
         }
 
     def _seconds(self) -> Seconds:
@@ -68,18 +68,18 @@ class Stages:
 
 
 def seconds_of(training: Mapping[str, Any], stages: str) -> Seconds | None:
-    """Seconds up to the end of a stage; of several, named with spaces between, the sum of each one's own.
-
-    None where one of them was not timed.
-    """
-    ends: Mapping[str, Seconds] = training.get("stage_seconds", {})
+    """The seconds of all of `stages`, named with spaces between; None where one of them was not timed."""
+    spans = training.get("stage_spans") or _one_after_another(training.get("stage_seconds", {}))
     names = stages.split()
-    if not names or not set(names) <= set(ends):
+    if not names or not set(names) <= set(spans):
         return None
-    if len(names) == 1:
-        return ends[names[0]]
-    begins = dict(zip(ends, [0.0, *ends.values()], strict=False))
-    return sum(ends[name] - begins[name] for name in names)
+    return float(sum(spans[name][1] - spans[name][0] for name in names))
+
+
+def _one_after_another(ends: Mapping[str, Seconds]) -> dict[str, tuple[Seconds, Seconds]]:
+    """The spans of a record that holds the ends alone, as the first ones did."""
+    begins = [0.0, *ends.values()]
+    return {name: (begin, end) for (name, end), begin in zip(ends.items(), begins, strict=False)}
 
 
 def _used() -> list[resource.struct_rusage]:

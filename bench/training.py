@@ -36,7 +36,7 @@ class TrainingError(Exception):
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished model. `facts`: seconds, stage_seconds, audio_hours, peak_memory_bytes, machine ..."""
+    """A finished model. `facts`: seconds, stage_spans, audio_hours, peak_memory_bytes, machine ..."""
 
     model_dir: Path
     facts: Mapping[str, Any]

@@ -92,7 +92,7 @@ class Cell:
     repeats: tuple[RepeatRow, ...] = ()
     trials: tuple[Trial, ...] = ()
     facts: Mapping[str, float | str] = field(default_factory=dict)
-    # seconds, stage_seconds, audio_hours, model_hash, cores ...
+    # seconds, stage_spans, audio_hours, model_hash, cores ...
     training: Mapping[str, Any] = field(default_factory=dict)
     lm: str = ""
     entry: str = ""  # of the experiment, where one stands for several pipelines: seeds, settings of a sweep

@@ -63,7 +63,7 @@ def family_summary(generations: Sequence[str] = tuple(RATES), seeds: Sequence[in
 def _offline(generation: str, lm: str, seed: int, rate: float) -> Cell:
     entry = f"hybrid-{generation}-{lm}"
     adapts = generation in ("sat", "tdnn-sat")
-    stage = {"si": "sat", "tdnn": "mono tri mllt sat tdnn"}.get(generation, generation)
+    stage = "mono tri mllt sat" if generation == "si" else f"mono tri mllt sat {generation}"
     facts: dict[str, Any] = {"device": "cpu", "model_bytes": 2.4e6, "training_stage": stage, "beam": 11.0}
     facts |= {"streaming": "no", "knows_who_speaks": "yes"} if adapts else {"streaming": "yes"}
     facts |= {} if adapts else {"look_ahead_ms": 55.0}

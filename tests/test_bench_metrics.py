@@ -112,7 +112,7 @@ def test_training_time_is_that_of_the_stage_a_recogniser_uses() -> None:
         return found.value, found.status
 
     assert seconds() == (90.0, "ok")
-    assert seconds(training_stage="tri") == (30.0, "ok")
+    assert seconds(training_stage="mono tri") == (30.0, "ok")
     assert seconds(training_stage="mono tri lstm") == (10 + 20 + 20, "ok")
     assert seconds(training_stage="sat") == (None, "not available")
 

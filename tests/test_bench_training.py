@@ -80,9 +80,9 @@ def test_a_killed_training_goes_on(tmp_path: Path, ending: signal.Signals) -> No
     assert [line.split()[0] for line in log] == [str(step) for step in range(12)]
     assert len({line.split()[-1] for line in log}) == 2
     (facts,) = [json.loads(p.read_text()) for p in (tmp_path / "runs" / "models").glob("*/training.json")]
-    ends = facts["stage_seconds"]
-    assert list(ends) == ["first", "second"]
-    assert 0 < ends["first"] < ends["second"] <= facts["seconds"]
+    spans = facts["stage_spans"]
+    assert list(spans) == ["first", "second"]
+    assert 0 < spans["first"][1] <= spans["second"][0] < spans["second"][1] <= facts["seconds"]
     assert facts["interruptions"] == 1
     assert not list((tmp_path / "runs" / "models").glob("*/training-so-far.json"))
 

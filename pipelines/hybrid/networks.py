@@ -113,6 +113,7 @@ class Teacher:
         side_by_side(pieces, step, self.settings.jobs)
 
     def _one(self, name: str, front: FrontEnd, step: Step) -> None:
+        step(0.0, f"{name}: features", name)
         heard = self.lessons.speech.mapped(lambda x, _: front.whole(x))
         if hears_adapted(name):
             heard = adapted(heard, self.sat.transforms)

@@ -16,7 +16,7 @@ Piece: TypeAlias = Callable[[Step], Any]
 
 
 def side_by_side(pieces: Sequence[Piece], step: Step, jobs: int) -> list[Any]:
-    """The results of all of `pieces`, up to `jobs` of them at a time; the last one has the notes told.
+    """The results of all of `pieces`, up to `jobs` of them at a time.
 
     Raises what the first of them raised that failed: `InputError`, or RuntimeError with its words.
     """
@@ -78,8 +78,7 @@ class _Crew:
             self._shares[number] = 1.0
             return
         self._shares[number], note, stage = content
-        if number == max(self._ends.values()):
-            self._step(sum(self._shares) / len(self._shares), note, stage)
+        self._step(sum(self._shares) / len(self._shares), note, stage)
 
 
 def _work(piece: Piece, out: Connection) -> None:

@@ -187,7 +187,7 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     total = len(corpus.train) + len(dev_utterances)
 
     def step(done: int) -> None:
-        progress(_HEARD * (done + 1) / total, 1.0, "features")
+        progress(_HEARD * (done + 1) / total, 1.0, "features", stage=MONO)
 
     most = max(settings.copies, settings.network_copies if settings.networks else 0)
     copying = Copying(most, settings.speed, settings.disturbed, settings.seed)
