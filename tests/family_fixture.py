@@ -63,7 +63,10 @@ def family_summary(generations: Sequence[str] = tuple(RATES), seeds: Sequence[in
 def _offline(generation: str, lm: str, seed: int, rate: float) -> Cell:
     entry = f"hybrid-{generation}-{lm}"
     adapts = generation in ("sat", "tdnn-sat")
-    stage = "mono tri mllt sat" if generation == "si" else f"mono tri mllt sat {generation}"
+    mixtures = ["mono", "tri", "mllt", "sat"]
+    last = mixtures.index(generation) + 1 if generation in mixtures else len(mixtures)
+    network = [generation] if generation not in (*mixtures, "si") else []
+    stage = " ".join([*mixtures[:last], *network])
     facts: dict[str, Any] = {"device": "cpu", "model_bytes": 2.4e6, "training_stage": stage, "beam": 11.0}
     facts |= {"streaming": "no", "knows_who_speaks": "yes"} if adapts else {"streaming": "yes"}
     facts |= {} if adapts else {"look_ahead_ms": 55.0}
