@@ -12,18 +12,17 @@ import numpy as np
 
 from pipelines.features import Features
 from pipelines.hybrid.gmm import Mixtures
-from pipelines.hybrid.network import LikelihoodStream, Network
+from pipelines.hybrid.network import Ensemble, LikelihoodStream, Network
 from pipelines.search import LogLikelihoods
-
-SHARE = np.float32(0.5)  # of the mixtures' log-likelihoods: a frame's dimensions are not independent
 
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """Both hear the same features."""
+    """Both hear the same features; `share` of the mixtures' log-likelihoods is added to the network's."""
 
-    network: Network
+    network: Network | Ensemble
     mixtures: Mixtures
+    share: float
 
     @property
     def senones(self) -> int:
@@ -36,7 +35,11 @@ class Fused:
 
     def log_likelihoods(self, features: Features) -> LogLikelihoods:
         """(frames, D) to (frames, senones)."""
-        return self.network.log_likelihoods(features) + SHARE * self.mixtures.log_likelihoods(features)
+        return self.network.log_likelihoods(features) + self.beside(features)
+
+    def beside(self, features: Features) -> LogLikelihoods:
+        """What the mixtures add, (frames, D) to (frames, senones)."""
+        return np.float32(self.share) * self.mixtures.log_likelihoods(features)
 
     def open_stream(self) -> FusedStream:
         return FusedStream(self)
@@ -46,19 +49,19 @@ class FusedStream:
     """An utterance, chunk by chunk; the mixtures' log-likelihoods wait for the network's."""
 
     def __init__(self, fused: Fused) -> None:
-        self._mixtures = fused.mixtures
+        self._fused = fused
         self._stream: LikelihoodStream = fused.network.open_stream()
         self._waiting: LogLikelihoods = np.zeros((0, fused.senones), np.float32)
 
     def accept(self, features: Features) -> LogLikelihoods:
         """(n, D) to (m, senones): the frames whose context is complete."""
-        self._waiting = np.concatenate([self._waiting, self._mixtures.log_likelihoods(features)])
-        return self._fused(self._stream.accept(features))
+        self._waiting = np.concatenate([self._waiting, self._fused.beside(features)])
+        return self._together(self._stream.accept(features))
 
     def finish(self) -> LogLikelihoods:
         """The rest, (k, senones)."""
-        return self._fused(self._stream.finish())
+        return self._together(self._stream.finish())
 
-    def _fused(self, ready: LogLikelihoods) -> LogLikelihoods:
+    def _together(self, ready: LogLikelihoods) -> LogLikelihoods:
         mine, self._waiting = self._waiting[: len(ready)], self._waiting[len(ready) :]
-        return ready + SHARE * mine
+        return ready + mine

@@ -22,8 +22,9 @@ from pipelines.hybrid.facts import count_facts, decoding_facts, model_facts, sta
 from pipelines.hybrid.graph import with_insertion_penalty
 from pipelines.hybrid.graphs import tied_as
 from pipelines.hybrid.listening import Listening
-from pipelines.hybrid.model import AcousticModel, Tuned
+from pipelines.hybrid.model import AcousticModel, Tuned, fused_tuning
 from pipelines.hybrid.settings import (
+    FUSED,
     GENERATIONS,
     NETWORKS,
     SAT,
@@ -77,7 +78,7 @@ def load_parts(folder: Path, settings: DecodeSettings) -> Parts:
     """Raises `InputError` for a folder without a hybrid, and a model or LM that it lacks."""
     description = store.load_json(folder / store.MODEL)
     name, tuned = _chosen(description, settings, folder)
-    model = _model(folder, name)
+    model = _model(folder, name, settings.lm, description["tuned"])
     graph = store.load_graph(folder / store.graph_file(tied_as(name), settings.lm))
     listening = _listening(folder, description, settings, model=model, search=_search(graph, tuned, settings))
     features, normalisation = store.load_features(folder / store.FEATURES)
@@ -144,12 +145,36 @@ def _alternatives(
     return Alternatives(search, settings.nbest, settings.lattice_beam, settings.confidence, rescoring)
 
 
-def _model(folder: Path, name: str) -> AcousticModel | NetworkModel:
+def _all_tuned(stored: Mapping[str, Any]) -> dict[str, dict[str, Tuned]]:
+    """By model and language model; networks with mixtures beside them follow from what was tuned for each.
+
+    Both were tuned apart, each on speech that it had not heard; the mean of their scaled log-likelihoods
+    needs nothing else.
+    """
+    tuned = {name: {lm: Tuned(**values) for lm, values in by_lm.items()} for name, by_lm in stored.items()}
+    for name in [f for f in FUSED if plain_network(f) in tuned]:
+        beside = tuned[_beside(name)]
+        tuned[name] = {lm: fused_tuning(own, beside[lm]) for lm, own in tuned[plain_network(name)].items()}
+    return tuned
+
+
+def _beside(name: str) -> str:
+    """The mixtures beside a network that hears what they hear."""
+    return SAT if hears_adapted(name) else SI
+
+
+def _model(folder: Path, name: str, lm: str, tuned: Mapping[str, Any]) -> AcousticModel | NetworkModel:
     if name in (*GENERATIONS, SI):
         return store.load_acoustic(folder / store.acoustic_file(name))
-    from pipelines.hybrid.networks import load_network_model
+    from pipelines.hybrid.networks import load_network_model, with_mixtures
 
-    return load_network_model(folder, name)
+    plain = plain_network(name)
+    network = load_network_model(folder, plain)
+    if name == plain:
+        return network
+    own, beside = (Tuned(**tuned[part][lm]) for part in (plain, _beside(name)))
+    mixtures = store.load_acoustic(folder / store.acoustic_file(_beside(name))).mixtures
+    return with_mixtures(network, mixtures, own.weight / beside.weight)
 
 
 def _files(name: str, lm: str) -> list[str]:
@@ -186,7 +211,7 @@ def _search(graph: Arcs, tuned: Tuned, settings: DecodeSettings) -> Search:
 
 def _chosen(description: Mapping[str, Any], settings: DecodeSettings, folder: Path) -> tuple[str, Tuned]:
     """The model's name, by default the best GMM that streams, and what was tuned for it."""
-    known = description["tuned"]
+    known = _all_tuned(description["tuned"])
     name = settings.model or (SI if SI in known else list(known)[-1])
     if name not in known:
         hint = did_you_mean(name, known)
@@ -195,7 +220,7 @@ def _chosen(description: Mapping[str, Any], settings: DecodeSettings, folder: Pa
         hint = did_you_mean(settings.lm, known[name])
         there = ", ".join(known[name])
         raise InputError(f"no language model {settings.lm!r} was prepared{hint} (there are: {there})", folder)
-    tuned = Tuned(**known[name][settings.lm])
+    tuned = known[name][settings.lm]
     weight = tuned.weight if settings.lm_weight is None else settings.lm_weight
     penalty = tuned.penalty if settings.insertion_penalty is None else settings.insertion_penalty
     return name, replace(tuned, weight=weight, penalty=penalty)

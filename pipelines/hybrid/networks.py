@@ -16,14 +16,14 @@ from pipelines.hybrid import store
 from pipelines.hybrid.front import FrontEnd
 from pipelines.hybrid.fused import Fused
 from pipelines.hybrid.generations import Lessons, adapted
-from pipelines.hybrid.gmm import Doubles, States
+from pipelines.hybrid.gmm import Doubles, Mixtures, States
 from pipelines.hybrid.model import Stage
 from pipelines.hybrid.network import Ensemble, LikelihoodStream, Network, accept_together
 from pipelines.hybrid.network_layers import parameters
 from pipelines.hybrid.network_store import load_network, save_network
 from pipelines.hybrid.network_train import Aligned, default_settings, train_network
 from pipelines.hybrid.parallel import Step, side_by_side
-from pipelines.hybrid.settings import ADAPTED, SAT, SI, WITH_GMM, TrainSettings, hears_adapted, plain_network
+from pipelines.hybrid.settings import ADAPTED, TrainSettings, hears_adapted
 from pipelines.hybrid.train import Speech, stretched
 from pipelines.hybrid.tying import Tying
 from pipelines.search import LogLikelihoods
@@ -56,11 +56,10 @@ class NetworkModel:
     @property
     def parameters(self) -> int:
         """All that is trained; of mixtures beside it, means and variances."""
-        if isinstance(self.network, Ensemble):
-            return sum(parameters(member.stack) for member in self.network.members)
-        if isinstance(self.network, Fused):
-            return parameters(self.network.network.stack) + 2 * self.network.mixtures.means.size
-        return parameters(self.network.stack)
+        network = self.network.network if isinstance(self.network, Fused) else self.network
+        beside = 2 * self.network.mixtures.means.size if isinstance(self.network, Fused) else 0
+        members = network.members if isinstance(network, Ensemble) else (network,)
+        return beside + sum(parameters(member.stack) for member in members)
 
     def open_stream(self) -> LikelihoodStream:
         return self.network.open_stream()
@@ -107,9 +106,8 @@ class Teacher:
 
     def teach(self, fronts: Mapping[str, FrontEnd], step: Step) -> None:
         """All networks of these names that are not there yet."""
-        wanted = dict.fromkeys(plain_network(name) for name in fronts)
-        missing = [name for name in wanted if not (self.folder / store.network_file(name)).exists()]
-        pieces = [partial(self._one, name, fronts.get(name, self.sat.model.front)) for name in missing]
+        missing = [name for name in fronts if not (self.folder / store.network_file(name)).exists()]
+        pieces = [partial(self._one, name, fronts[name]) for name in missing]
         side_by_side(pieces, step, self.settings.jobs)
 
     def _one(self, name: str, front: FrontEnd, step: Step) -> None:
@@ -152,10 +150,11 @@ class Teacher:
 
 def load_network_model(folder: Path, name: str) -> NetworkModel:
     """Raises `InputError` for files that are missing or broken."""
-    plain = plain_network(name)
-    tying, self_loops, front = store.load_states(folder / store.acoustic_file(plain))
-    network: Network | Ensemble | Fused = load_network(folder / store.network_file(plain))
-    if name.endswith(WITH_GMM) and isinstance(network, Network):
-        beside = store.load_acoustic(folder / store.acoustic_file(SAT if hears_adapted(name) else SI))
-        network = Fused(network, beside.mixtures)
-    return NetworkModel(tying, self_loops, network, front)
+    tying, self_loops, front = store.load_states(folder / store.acoustic_file(name))
+    return NetworkModel(tying, self_loops, load_network(folder / store.network_file(name)), front)
+
+
+def with_mixtures(model: NetworkModel, mixtures: Mixtures, share: float) -> NetworkModel:
+    """The same network, and mixtures for its senones beside it; see `Fused` for their `share`."""
+    assert not isinstance(model.network, Fused)
+    return replace(model, network=Fused(model.network, mixtures, share))

@@ -34,9 +34,8 @@ class TrainSettings:
     without the dev speech, on it; those kept are trained on train and dev together.
     `positions`: see `pipelines.hybrid.positions`.
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
-    `networks`: to be trained on the alignments of the adapted model, those of ``-sat`` on adapted features,
-    those of ``+gmm`` with the mixtures beside them; for so many `epochs` (0: the default of each kind), with
-    `network_copies` in place of `copies`.
+    `networks`: to be trained on the alignments of the adapted model, those of ``-sat`` on adapted features;
+    for so many `epochs` (0: the default of each kind), with `network_copies` in place of `copies`.
     `dev_seconds`: so much dev speech to tune on; `pruning`: of a mixed language model, as a relative entropy.
     `jobs`: threads that align, and processes that train with and without the dev speech.
     """
@@ -75,7 +74,8 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """`model`: one of those trained, by default the best GMM that streams; `lm`: one of those prepared.
+    """`model`: one of those trained, by default the best GMM that streams; a network may have ``+gmm`` behind
+    its name. `lm`: one of those prepared.
 
     `beam` in units of the scaled log-likelihoods; at most `max_active` tokens.
     `lm_weight` and `insertion_penalty` override what was tuned on dev.
@@ -138,7 +138,7 @@ def _check_models(settings: TrainSettings) -> None:
             f"unknown generation {settings.generation!r}{hint} (known: {', '.join(GENERATIONS)})"
         )
     for name in settings.networks:
-        known = (*NETWORKS, *FUSED)
+        known = NETWORKS
         if name not in known:
             raise InputError(
                 f"unknown network {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})"
