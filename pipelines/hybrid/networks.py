@@ -55,9 +55,12 @@ class NetworkModel:
 
     @property
     def parameters(self) -> int:
-        """All that is trained; of mixtures beside it, means and variances."""
-        network = self.network.network if isinstance(self.network, Fused) else self.network
-        beside = 2 * self.network.mixtures.means.size if isinstance(self.network, Fused) else 0
+        """All that is trained; of mixtures beside it weights, means and variances."""
+        if isinstance(self.network, Fused):
+            network, mixtures = self.network.network, self.network.mixtures
+            beside = 2 * mixtures.means.size + mixtures.gaussians
+        else:
+            network, beside = self.network, 0
         members = network.members if isinstance(network, Ensemble) else (network,)
         return beside + sum(parameters(member.stack) for member in members)
 

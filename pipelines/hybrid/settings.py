@@ -128,6 +128,10 @@ def train_settings(config: Config) -> TrainSettings:
         raise InputError("the hybrid needs members of 1 or more, and one of lms")
     if settings.copies < 0 or not 0.0 <= settings.speed < 1.0 or not 0.0 <= settings.disturbed <= 1.0:
         raise InputError("the hybrid needs copies of 0 or more, speed and disturbed from 0 to 1")
+    if settings.epochs < 0 or settings.network_copies < 0:
+        raise InputError("the hybrid needs epochs and network_copies of 0 or more")
+    if settings.jobs < 1 or not settings.dev_seconds > 0:
+        raise InputError("the hybrid needs jobs of 1 or more, and dev_seconds over 0")
     return settings
 
 

@@ -1,0 +1,420 @@
+"""The networks of a hybrid on a small language of tones: taught after a kill, tuned, streaming."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import kaldi_native_fbank
+import numpy as np
+import pytest
+from accents import TOPOLOGY
+from scipy.fft import dct, idct
+from spoken import random_tying
+from tones import RATE, ToneCorpus, say, tone_corpus
+
+from data.errors import InputError
+from data.types import Audio, Transcript
+from pipelines.features import FeatureSettings, Normalisation, estimate_normalisation, features, raw_features
+from pipelines.hybrid import networks, store
+from pipelines.hybrid.front import FrontEnd
+from pipelines.hybrid.generations import Lessons
+from pipelines.hybrid.gmm import Mixtures
+from pipelines.hybrid.listening import Listener
+from pipelines.hybrid.model import AcousticModel, Stage
+from pipelines.hybrid.network import Network
+from pipelines.hybrid.network_store import read_tensors
+from pipelines.hybrid.network_train import Aligned
+from pipelines.hybrid.networks import Teacher, front_of
+from pipelines.hybrid.pipeline import HybridPipeline
+from pipelines.hybrid.settings import TrainSettings
+from pipelines.hybrid.train import Speech
+from pipelines.hybrid.tune import NETWORK_WEIGHTS
+from pipelines.protocol import Chunk
+
+STREAMING = ("tdnn", "tdnn+gmm")
+OFFLINE = ("tdnn-sat", "tdnn-sat+gmm")
+NETWORKS = ("tdnn", "tdnn+gmm", "tdnn-sat", "tdnn-sat+gmm")
+EPOCHS = 4
+CONFIG = {
+    "lms": ["trigram"],
+    "gaussians": 40,
+    "iterations": 5,
+    "members": 1,
+    "jobs": 1,
+    "tri_iterations": 5,
+    "leaves": 40,
+    "min_gain": 50.0,
+    "min_occupancy": 20.0,
+    "tri_gaussians": 50,
+    "mllt_gaussians": 50,
+    "sat_gaussians": 60,
+    "positions": False,
+    "networks": list(NETWORKS),
+    "epochs": EPOCHS,
+    "network_copies": 1,
+}
+SENTENCES = (["abba"], ["cab", "dac"], ["bed", "abba", "cab", "bed"])
+SPEECH = [say(sentence, seed=900 + i) for i, sentence in enumerate(SENTENCES)]
+
+
+class _KilledError(Exception):
+    pass
+
+
+@dataclass(eq=False)
+class Training:
+    """A training killed in its second network, and gone on with."""
+
+    folder: Path
+    notes: list[tuple[str, str]] = field(default_factory=list)  # (stage, note) after the kill
+    taught: list[tuple[Aligned, Aligned | None]] = field(default_factory=list)  # what each network got
+    left: frozenset[str] = frozenset()  # by the kill
+    first: bytes = b""  # the first network then
+
+    def train(self, corpus: ToneCorpus, told: Callable[[str, str], None]) -> None:
+        """`told` gets (stage, note)."""
+        plain = networks.train_network
+
+        def noted(kind: str, train: Aligned, *rest, held_out: Aligned | None, **options) -> Network:
+            self.taught.append((train, held_out))
+            return plain(kind, train, *rest, held_out=held_out, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(networks, "train_network", noted)
+            HybridPipeline.train(
+                corpus, CONFIG, self.folder, lambda done, total, note="", *, stage="": told(stage, note)
+            )
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> ToneCorpus:
+    return tone_corpus(tmp_path_factory.mktemp("tones"))
+
+
+@pytest.fixture(scope="module")
+def training(corpus: ToneCorpus, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    training = Training(tmp_path_factory.mktemp("model"))
+
+    def kill(stage: str, note: str) -> None:
+        if stage == "tdnn-sat" and "epoch 2" in note:
+            raise _KilledError
+
+    with pytest.raises(_KilledError):
+        training.train(corpus, kill)
+    training.left = frozenset(path.name for path in training.folder.iterdir())
+    training.first = (training.folder / store.network_file("tdnn")).read_bytes()
+    training.train(corpus, lambda stage, note: training.notes.append((stage, note)))
+    return training
+
+
+@pytest.fixture(scope="module")
+def loaded(training: Training) -> dict[str, HybridPipeline]:
+    names = (*NETWORKS, "si", "sat")
+    return {name: HybridPipeline.load(training.folder, {"model": name}) for name in names}
+
+
+def test_a_kill_costs_what_was_under_way_alone(training: Training) -> None:
+    assert store.network_file("tdnn") in training.left
+    assert store.network_file("tdnn-sat") not in training.left
+    assert store.MODEL not in training.left
+    epochs = [
+        (stage, note.split(": ")[-1].split(",")[0]) for stage, note in training.notes if "epoch" in note
+    ]
+    assert epochs == [("tdnn-sat", f"epoch {n} of {EPOCHS}") for n in range(3, EPOCHS + 1)]
+    assert (training.folder / store.network_file("tdnn")).read_bytes() == training.first
+
+
+def test_nothing_stays_of_the_work(training: Training) -> None:
+    files = {path.name for path in training.folder.iterdir()}
+    assert not [name for name in files if name.startswith(("stage-", "tuning-"))]
+    assert not [name for name in files if name.endswith((".checkpoint", ".part"))]
+
+
+def test_all_that_was_asked_for_is_tuned(training: Training) -> None:
+    tuned = store.load_json(training.folder / store.MODEL)["tuned"]
+    assert list(tuned) == ["mono", "tri", "mllt", "si", "sat", *NETWORKS]
+    for name in NETWORKS:
+        found = tuned[name]["trigram"]
+        assert found["weight"] in NETWORK_WEIGHTS
+        assert found["wer"] < 10.0
+        assert found["tokens_per_frame"] > 1.0
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_learns_the_language_of_tones(loaded: dict[str, HybridPipeline], model: str) -> None:
+    found = loaded[model].transcribe([Audio(samples, RATE, "s") for samples in SPEECH])
+    assert [t.text for t in found] == [" ".join(s) for s in SENTENCES]
+    for transcript in found:
+        assert transcript.words[0].start == pytest.approx(0.15, abs=0.05)
+
+
+def test_the_parts_of_a_model_are_those_of_its_name(loaded: dict[str, HybridPipeline]) -> None:
+    """Mixtures of adapted speech beside a network of adapted speech, and of speech as it is otherwise."""
+    x = np.random.default_rng(1).normal(0, 1, (30, 40)).astype(np.float32)
+    for network, mixtures in (("tdnn", "si"), ("tdnn-sat", "sat")):
+        fused, alone, beside = (loaded[m]._parts.model for m in (f"{network}+gmm", network, mixtures))
+        together = alone.log_likelihoods(x) + 0.5 * beside.log_likelihoods(x)
+        np.testing.assert_allclose(fused.log_likelihoods(x), together, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("milliseconds", [10, 40, 160, 640])
+@pytest.mark.parametrize("model", STREAMING)
+def test_streams_say_what_the_whole_says(
+    loaded: dict[str, HybridPipeline], model: str, milliseconds: int
+) -> None:
+    pipeline = loaded[model]
+    whole = pipeline.transcribe([Audio(samples, RATE) for samples in SPEECH])
+    for samples, expected in zip(SPEECH, whole, strict=True):
+        *partial, final = _streamed(pipeline, samples, milliseconds)
+        assert final == expected
+        assert not any(transcript.final for transcript in partial)
+
+
+def _chunks(samples: np.ndarray, milliseconds: int) -> list[Chunk]:
+    size = RATE * milliseconds // 1000
+    begins = range(0, len(samples), size)
+    return [Chunk(samples[b : b + size], RATE, b + size >= len(samples)) for b in begins]
+
+
+def _streamed(pipeline: HybridPipeline, samples: np.ndarray, milliseconds: int) -> list[Transcript]:
+    session = pipeline.open_session()
+    return [pipeline.advance([session], [chunk])[0] for chunk in _chunks(samples, milliseconds)]
+
+
+@pytest.mark.parametrize("milliseconds", [40, 160])
+@pytest.mark.parametrize("model", STREAMING)
+def test_sessions_side_by_side_hear_as_alone(
+    loaded: dict[str, HybridPipeline], model: str, milliseconds: int
+) -> None:
+    """Two of the same speech begin together, the others later; each ends on its own."""
+    pipeline = loaded[model]
+    speech = [SPEECH[2], SPEECH[2], SPEECH[0], SPEECH[1]]
+    waiting = [_chunks(samples, milliseconds) for samples in speech]
+    sessions = [pipeline.open_session() for _ in speech]
+    heard: list[list[Transcript]] = [[] for _ in speech]
+    turn = 0
+    while any(waiting):
+        due = [i for i in range(len(speech)) if waiting[i] and turn >= 2 * max(0, i - 1)]
+        found = pipeline.advance([sessions[i] for i in due], [waiting[i].pop(0) for i in due])
+        for i, transcript in zip(due, found, strict=True):
+            heard[i].append(transcript)
+        turn += 1
+    assert heard == [_streamed(pipeline, samples, milliseconds) for samples in speech]
+
+
+@pytest.mark.parametrize("model", STREAMING)
+def test_a_network_waits_as_long_as_it_says(
+    loaded: dict[str, HybridPipeline], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deltas and window 55 ms, three spliced frames, and 2 + 1 + 5 x 3 of the network."""
+    pipeline, counts, accept = loaded[model], [], Listener.accept
+
+    def counted(listener: Listener, scores: np.ndarray) -> None:
+        counts.append(len(scores))
+        accept(listener, scores)
+
+    monkeypatch.setattr(Listener, "accept", counted)
+    _streamed(pipeline, SPEECH[2], 10)
+    first = next(i for i, count in enumerate(counts) if count)
+    assert pipeline.capabilities.streaming
+    assert pipeline.capabilities.look_ahead_ms == 265.0
+    assert 10 * first < 10 + 265 <= 10 * (first + 1)  # of audio heard when the first frame is scored
+    assert set(counts[first:-1]) == {1}
+
+
+@pytest.mark.parametrize("model", OFFLINE)
+def test_networks_of_adapted_speech_have_no_streams(loaded: dict[str, HybridPipeline], model: str) -> None:
+    capabilities = loaded[model].capabilities
+    assert (capabilities.streaming, capabilities.look_ahead_ms) == (False, None)
+    assert capabilities.speaker_labels
+    with pytest.raises(InputError, match="no streams"):
+        loaded[model].open_session()
+
+
+def test_parameters_are_counted(training: Training, loaded: dict[str, HybridPipeline]) -> None:
+    counts = {name: pipeline.facts()["parameters"] for name, pipeline in loaded.items()}
+    for network, mixtures in (("tdnn", "si"), ("tdnn-sat", "sat")):
+        tensors, _ = read_tensors(training.folder / store.network_file(network))
+        weights = {name: t for name, t in tensors.items() if ".weights." in f".{name}"}
+        trained = sum(t.numel() for name, t in weights.items() if not name.endswith(_FOLLOWED))
+        assert counts[network] == trained > 100_000
+        assert counts[f"{network}+gmm"] == trained + counts[mixtures]
+
+
+_FOLLOWED = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_model_bytes_are_those_of_the_files_it_cannot_do_without(
+    training: Training, loaded: dict[str, HybridPipeline], model: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(training.folder, folder)
+    needed = 0
+    for path in sorted(folder.iterdir()):
+        size = path.stat().st_size
+        aside = path.rename(tmp_path / path.name)
+        try:
+            HybridPipeline.load(folder, {"model": model})
+        except InputError as error:
+            assert path.name in str(error)
+            aside.rename(path)
+            needed += size
+    assert loaded[model].facts()["model_bytes"] == needed
+    audio = [Audio(SPEECH[1], RATE)]
+    assert HybridPipeline.load(folder, {"model": model}).transcribe(audio) == loaded[model].transcribe(audio)
+
+
+def test_the_stages_before_are_told(loaded: dict[str, HybridPipeline]) -> None:
+    for name in NETWORKS:
+        facts = loaded[name].facts()
+        assert facts["model"] == name
+        assert facts["training_stage"] == f"mono tri mllt sat {name.removesuffix('+gmm')}"
+
+
+def test_the_dev_speech_is_not_learnt_from(corpus: ToneCorpus, training: Training) -> None:
+    """Copies that nothing disturbs are the speech itself: each utterance is learnt twice, none of dev."""
+    settings, normalisation = store.load_features(training.folder / store.FEATURES)
+    _, _, front = store.load_states(training.folder / store.acoustic_file("tdnn"))
+    train, dev = training.taught[0]
+    assert dev is not None
+    for part, utterances, times in ((train, corpus.train, 2), (dev, corpus.dev, 1)):
+        made = [features(corpus.speech[u.id], settings, normalisation) for u in utterances]
+        expected = Counter(front.whole(x).tobytes() for x in made)
+        assert Counter(x.tobytes() for x in part.features) == {x: times * n for x, n in expected.items()}
+
+
+def test_networks_of_adapted_speech_learn_from_adapted_speech(training: Training) -> None:
+    (plain, _), (adapted, _) = training.taught[0], training.taught[-1]
+    for x, y, s, t in zip(plain.features, adapted.features, plain.senones, adapted.senones, strict=True):
+        assert x.shape == y.shape
+        assert np.abs(x - y).mean() > 0.01
+        np.testing.assert_array_equal(s, t)
+
+
+TYING = random_tying(TOPOLOGY, seed=4)
+
+
+def _teacher(held_out: int, alignments: tuple[np.ndarray | None, ...]) -> Teacher:
+    mixtures = Mixtures(np.ones(1), np.zeros((1, 2)), np.ones((1, 2)), np.array([0, 1]))
+    model = AcousticModel(TYING, mixtures, np.full(TYING.labels, 0.5))
+    lessons = Lessons("all", Speech((), ()), {}, ())
+    return Teacher(Stage("sat", model, alignments), lessons, held_out, TrainSettings(), Path())
+
+
+def _marked(frames: int, mark: float) -> np.ndarray:
+    return np.full((frames, 2), mark, np.float32)
+
+
+def test_copies_of_what_is_held_out_are_not_learnt_from() -> None:
+    """Nor is what could not be aligned; a copy has its utterance's states, stretched to its own length."""
+    labels = np.arange(8, dtype=np.int32) % TYING.labels
+    speech = Speech(
+        tuple(_marked(8, i) for i in range(5)),
+        ((),) * 5,
+        tuple((i, _marked(16 if i % 2 else 4, 10 + i)) for i in (0, 1, 2, 3, 4)),
+    )
+    train, dev = _teacher(2, (labels, labels[::-1], None, labels, labels))._parts(speech)
+    assert dev is not None
+    assert [x[0, 0] for x in train.features] == [0, 1, 10, 11]
+    assert [x[0, 0] for x in dev.features] == [3, 4]
+    senones = TYING.label_senone[labels]
+    expected = (senones, senones[::-1], senones[::2], np.repeat(senones[::-1], 2))
+    for found, wanted in zip(train.senones, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    assert all(len(x) == len(s) for x, s in zip(dev.features, dev.senones, strict=True))
+
+
+def test_without_dev_speech_everything_is_learnt() -> None:
+    labels = np.zeros(8, np.int32)
+    speech = Speech((_marked(8, 0), _marked(8, 1)), ((), ()), ((1, _marked(8, 2)),))
+    train, dev = _teacher(0, (labels, labels))._parts(speech)
+    assert [x[0, 0] for x in train.features] == [0, 1, 2]
+    assert dev is None
+
+
+FEATURES = FeatureSettings(RATE, noise=0.0)
+
+
+def _log_mel(samples: np.ndarray) -> np.ndarray:
+    """(frames, mel bins), by the library's own filter bank."""
+    options = kaldi_native_fbank.FbankOptions()
+    options.frame_opts.samp_freq = RATE
+    options.frame_opts.dither = 0.0
+    options.mel_opts.num_bins = FEATURES.mel_bins
+    options.mel_opts.low_freq = FEATURES.low_hz
+    options.mel_opts.high_freq = FEATURES.high_hz
+    bank = kaldi_native_fbank.OnlineFbank(options)
+    bank.accept_waveform(RATE, (samples * 32768.0).tolist())
+    bank.input_finished()
+    return np.stack([bank.get_frame(i) for i in range(bank.num_frames_ready)])
+
+
+@pytest.fixture(scope="module")
+def mel() -> tuple[Normalisation, FrontEnd]:
+    normalisation = estimate_normalisation([raw_features(x, FEATURES) for x in SPEECH], FEATURES)
+    return normalisation, front_of("cnn", FrontEnd(), FEATURES, normalisation)
+
+
+def test_a_cnn_hears_mel_spectra(mel: tuple[Normalisation, FrontEnd]) -> None:
+    """Smoothed by their 13 cepstra, and less their mean: normalisation and lifter are undone."""
+    normalisation, front = mel
+    heard = front.whole(features(SPEECH[2], FEATURES, normalisation))
+    spectra = _log_mel(SPEECH[2])
+    cepstra = dct(spectra, norm="ortho", axis=1)[:, : FEATURES.cepstra]
+    smooth = idct(cepstra, n=FEATURES.mel_bins, norm="ortho", axis=1)
+    assert heard.shape == spectra.shape
+    np.testing.assert_allclose(heard - heard[0], smooth - smooth[0], atol=2e-3)
+    assert np.corrcoef((spectra - spectra.mean(0)).ravel(), (heard - heard.mean(0)).ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_mel_spectra_come_at_once(mel: tuple[Normalisation, FrontEnd], size: int) -> None:
+    normalisation, front = mel
+    x = features(SPEECH[0], FEATURES, normalisation)
+    stream = front.stream()
+    parts = [stream.accept(x[i : i + size]) for i in range(0, len(x), size)]
+    assert front.look_ahead == 0
+    np.testing.assert_allclose(np.concatenate(parts), front.whole(x), atol=1e-4)
+    assert len(stream.finish()) == 0
+
+
+@pytest.mark.parametrize("name", ["tdnn", "lstm", "tdnn+gmm", "lstm-sat", "tdnn-sat+gmm"])
+def test_other_networks_hear_what_the_adapted_model_hears(
+    mel: tuple[Normalisation, FrontEnd], name: str
+) -> None:
+    sat = FrontEnd(np.ones((4, 92)))
+    assert front_of(name, sat, FEATURES, mel[0]) is sat
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"networks": ["tdn"]}, "unknown network 'tdn'; did you mean 'tdnn'?"),
+        ({"networks": ["tdnn", "cnn+gmm"]}, "unknown network 'cnn+gmm'"),
+        ({"networks": ["cnn-sat"]}, "unknown network 'cnn-sat'"),
+        ({"networks": ["tdnn"], "generation": "mllt"}, "set generation = 'sat'"),
+        ({"networks": "tdnn"}, "a list of strings"),
+        ({"networks": ["tdnn"], "epochs": -1}, "epochs"),
+        ({"networks": ["tdnn"], "network_copies": -1}, "network_copies"),
+        ({"jobs": 0}, "jobs of 1 or more"),
+        ({"dev_seconds": 0}, "dev_seconds over 0"),
+    ],
+)
+def test_wrong_settings_are_one_line(
+    corpus: ToneCorpus, tmp_path: Path, config: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        HybridPipeline.train(corpus, config, tmp_path / "model", lambda *_, **__: None)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_network_that_was_not_trained_is_named(training: Training) -> None:
+    with pytest.raises(InputError, match=r"no model 'lstm' was trained .*there are: mono, .* tdnn-sat\+gmm"):
+        HybridPipeline.load(training.folder, {"model": "lstm"})
