@@ -418,3 +418,18 @@ def test_wrong_settings_are_one_line(
 def test_a_network_that_was_not_trained_is_named(training: Training) -> None:
     with pytest.raises(InputError, match=r"no model 'lstm' was trained .*there are: mono, .* tdnn-sat\+gmm"):
         HybridPipeline.load(training.folder, {"model": "lstm"})
+
+
+def test_too_many_unaligned_stop_the_training_after_the_monophones(
+    corpus: ToneCorpus, tmp_path: Path
+) -> None:
+    for utterance in corpus.train[:3]:
+        corpus = corpus.with_speech(utterance, corpus.speech[utterance.id][: RATE // 20])
+    stages: list[str] = []
+
+    def told(done: float, total: float, note: str = "", *, stage: str = "") -> None:
+        stages.append(stage)
+
+    with pytest.raises(InputError, match=r"3 of 40 training utterances .* too short"):
+        HybridPipeline.train(corpus, {**CONFIG, "iterations": 2}, tmp_path, told)
+    assert set(stages) == {"", "mono"}

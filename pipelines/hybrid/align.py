@@ -54,8 +54,8 @@ def align(
 
 
 def _batches(graphs: Sequence[WordGraph], features: Sequence[Features]) -> Iterator[list[int]]:
-    """Utterances of like length together."""
-    order = sorted(range(len(graphs)), key=lambda i: len(features[i]))
+    """Utterances of like length together, without those of no frames."""
+    order = sorted((i for i, x in enumerate(features) if len(x)), key=lambda i: len(features[i]))
     batch: list[int] = []
     widest = 0
     for i in order:
