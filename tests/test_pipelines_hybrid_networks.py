@@ -432,4 +432,5 @@ def test_too_many_unaligned_stop_the_training_after_the_monophones(
 
     with pytest.raises(InputError, match=r"3 of 40 training utterances .* too short"):
         HybridPipeline.train(corpus, {**CONFIG, "iterations": 2}, tmp_path, told)
-    assert set(stages) == {"", "mono"}
+    assert "mono" in stages
+    assert not {"tri", "mllt", "sat", "tdnn", "tuning"} & set(stages)
