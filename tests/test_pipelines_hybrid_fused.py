@@ -32,7 +32,7 @@ def _fused(kind: str) -> Fused:
         draw.uniform(0.5, 2, (7, D)),
         first,
     )
-    return Fused(Network(kind, SMALL[kind], stack, mean, scale, prior), mixtures)
+    return Fused(Network(kind, SMALL[kind], stack, mean, scale, prior), mixtures, share=0.5)
 
 
 def _features(frames: int) -> np.ndarray:

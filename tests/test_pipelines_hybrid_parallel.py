@@ -7,7 +7,10 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from data.errors import InputError
 from pipelines.hybrid.parallel import Step, side_by_side
@@ -108,3 +111,16 @@ def test_who_stops_listening_stops_the_work() -> None:
     with pytest.raises(KeyboardInterrupt):
         side_by_side([_piece(0, 60.0), _piece(1)], stop, 2)
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.timeout(60)
+def test_threads_of_before_do_not_stop_the_work() -> None:
+    """OpenMP's threads are gone after a fork; a process that waits for them waits for ever."""
+    x = np.random.default_rng(1).normal(0, 1, (5000, 20))
+
+    def cluster(step: Step) -> float:
+        return float(KMeans(8, n_init=1, random_state=1).fit(x).inertia_)
+
+    with threadpool_limits(2, user_api="openmp"):
+        alone = cluster(_silent)
+        assert side_by_side([cluster, cluster], _silent, 2) == pytest.approx([alone, alone])

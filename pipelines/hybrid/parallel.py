@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeAlias
 
+from threadpoolctl import threadpool_limits
+
 from data.errors import InputError
 
 Step: TypeAlias = Callable[[float, str, str], None]
@@ -83,7 +85,10 @@ class _Crew:
 
 def _work(piece: Piece, out: Connection) -> None:
     try:
-        result = piece(lambda share, note, stage: out.send(("step", (share, note, stage))))
+        with threadpool_limits(
+            1
+        ):  # OpenMP's threads do not survive the fork, and waiting for them would not end
+            result = piece(lambda share, note, stage: out.send(("step", (share, note, stage))))
         out.send(("done", result))
     except InputError as error:
         out.send(("input", str(error)))
