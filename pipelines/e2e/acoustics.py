@@ -20,7 +20,8 @@ from pipelines.e2e.augment import pad
 from pipelines.e2e.checkpoint import save_tensors
 from pipelines.e2e.decoder import LogProbs
 from pipelines.e2e.features import LogMel
-from pipelines.e2e.models.conv_recurrent import ConvRecurrent, Shape, Window, frames_out
+from pipelines.e2e.models.network import Network, Window
+from pipelines.e2e.models.registry import build, name_of
 from pipelines.e2e.tokens import Tokens, read_tokens
 
 FORMAT = 1
@@ -31,11 +32,15 @@ _BATCH_SECONDS = 120.0
 class Acoustics:
     """All that stands between samples and posteriors; `window` is the one it was trained for in streams."""
 
-    network: ConvRecurrent
+    network: Network
     front: LogMel
     tokens: Tokens
     window: Window
     device: torch.device
+
+    @property
+    def architecture(self) -> str:
+        return name_of(self.network)
 
     @property
     def parameters(self) -> int:
@@ -69,11 +74,11 @@ class Acoustics:
         audio = [torch.from_numpy(np.asarray(batch[i].samples, np.float32)).to(self.device) for i in group]
         features, lengths = pad([self.front(samples) for samples in audio])
         lengths = lengths.to(self.device)
-        if features.shape[1] < 4:
+        if features.shape[1] < self.network.subsampling:
             return
         scores: Tensor = self.network(features, lengths)  # (B, T, tokens)
         log_probs = scores.float().log_softmax(-1).cpu().numpy()
-        for row, i, n in zip(log_probs, group, frames_out(lengths).tolist(), strict=True):
+        for row, i, n in zip(log_probs, group, self.network.frames_out(lengths).tolist(), strict=True):
             out[i] = row[:n]
 
 
@@ -86,6 +91,7 @@ def save(acoustics: Acoustics, model_dir: Path, history: Mapping[str, Any]) -> N
     card = {
         "format": FORMAT,
         "sample_rate": acoustics.front.sample_rate,
+        "architecture": acoustics.architecture,
         "shape": asdict(acoustics.network.shape),
         "window": asdict(acoustics.window),
         "training": dict(history),
@@ -99,13 +105,32 @@ def is_finished(model_dir: Path) -> bool:
     return (model_dir / "card.json").exists()
 
 
+def check_architecture(model_dir: Path, wanted: str) -> None:
+    """Raises `InputError` where the finished model here is of another architecture."""
+    try:
+        found = _architecture(json.loads((model_dir / "card.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError("the card here is damaged; train the model again", model_dir) from error
+    if found != wanted:
+        raise InputError(
+            f"the model here is of the architecture {found!r}, the settings ask for {wanted!r};"
+            " take another folder, or delete it to train anew",
+            model_dir,
+        )
+
+
+def _architecture(card: Mapping[str, Any]) -> str:
+    """Cards from before there was a choice name none."""
+    return str(card.get("architecture", "conv_recurrent"))
+
+
 def load(model_dir: Path, device: torch.device) -> Acoustics:
     """Raises `InputError` for a folder that holds no finished model of this kind."""
     if not is_finished(model_dir):
         raise InputError("no trained network lies here; train the pipeline first", model_dir)
     try:
         card = json.loads((model_dir / "card.json").read_text(encoding="utf-8"))
-        network = ConvRecurrent(Shape(**card["shape"]))
+        network = build(_architecture(card), card["shape"])
         front = LogMel(int(card["sample_rate"]))
         tensors = load_file(model_dir / "model.safetensors")
         network.load_state_dict(
@@ -114,9 +139,15 @@ def load(model_dir: Path, device: torch.device) -> Acoustics:
         front.mean.copy_(tensors["front.mean"])
         front.deviation.copy_(tensors["front.deviation"])
         window = Window(**card["window"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             "the model here is damaged or of another version; train it again", model_dir
         ) from error
     tokens = read_tokens(model_dir / "tokens.json")
+    if len(tokens) != network.shape.tokens:
+        raise InputError(
+            f"the network here was trained on {network.shape.tokens} tokens, its tokens.json has"
+            f" {len(tokens)}; put back the one that it was trained with, or train again",
+            model_dir,
+        )
     return Acoustics(network.eval().to(device), front.to(device), tokens, window, device)

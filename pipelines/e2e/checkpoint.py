@@ -18,13 +18,17 @@ from data.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """After `step` updates: the network, AdamW's moments, the average of the weights, the losses so far."""
+    """After `step` updates: the network, AdamW's moments, the average of the weights, the losses so far.
+
+    `kind` says by name what the network is: its architecture, sizes and tokens.
+    """
 
     step: int
     network: nn.Module
     optimiser: torch.optim.Optimizer
     average: Mapping[str, Tensor]
     losses: list[float]
+    kind: Mapping[str, str]
 
 
 class Resumable(Protocol):
@@ -38,6 +42,8 @@ class Resumable(Protocol):
     def average(self) -> dict[str, Tensor]: ...
     @property
     def losses(self) -> list[float]: ...
+    @property
+    def kind(self) -> Mapping[str, str]: ...
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
@@ -62,7 +68,7 @@ def write_state(path: Path, state: State) -> None:
     tensors |= {f"average.{k}": v for k, v in state.average.items()}
     for i, moments in state.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
-    metadata = {"step": str(state.step), "losses": json.dumps(state.losses)}
+    metadata = {"step": str(state.step), "losses": json.dumps(state.losses), **state.kind}
     save_tensors(tensors, path, metadata)
 
 
@@ -72,11 +78,22 @@ def read_state(path: Path, into: Resumable) -> int:
         with safe_open(path, "pt") as stored:
             metadata = stored.metadata()
             tensors: dict[str, Tensor] = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        _same_kind(metadata, into.kind, path)
         _restore(tensors, into)
         into.losses[:] = json.loads(metadata["losses"])
         return int(metadata["step"])
     except (SafetensorError, OSError, RuntimeError, KeyError, ValueError) as error:
         raise InputError("this checkpoint does not fit the model; delete it to train anew", path) from error
+
+
+def _same_kind(found: Mapping[str, str], wanted: Mapping[str, str], path: Path) -> None:
+    for what, value in wanted.items():
+        if found.get(what, value) != value:
+            raise InputError(
+                f"this checkpoint does not fit the model: its {what} {found[what]}, the model's {value};"
+                " delete it to train anew",
+                path,
+            )
 
 
 def _restore(tensors: Mapping[str, Tensor], into: Resumable) -> None:

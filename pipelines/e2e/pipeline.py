@@ -15,7 +15,7 @@ from pipelines.e2e import acoustics, language, recipe
 from pipelines.e2e.acoustics import Acoustics
 from pipelines.e2e.decoder import Decoder, DecoderStream, GraphSearch, Greedy, PrefixBeam, Weights
 from pipelines.e2e.device import find_device
-from pipelines.e2e.models.conv_recurrent import Window
+from pipelines.e2e.models.network import Window
 from pipelines.e2e.settings import DecodeSettings, decode_settings, train_settings
 from pipelines.e2e.streaming import Feed, StreamingNetwork
 from pipelines.e2e.token_graph import read_token_graph
@@ -54,15 +54,16 @@ class EndToEndPipeline:
 
     def __init__(self, acoustics: Acoustics, decoder: Decoder, settings: DecodeSettings) -> None:
         self._acoustics, self._decoder, self._settings = acoustics, decoder, settings
-        self._network = StreamingNetwork(
-            acoustics.network, acoustics.front, _window(acoustics, settings), acoustics.device
-        )
+        window = _window(acoustics, settings)
+        self._network: StreamingNetwork | None = None
+        if acoustics.network.streams:
+            self._network = StreamingNetwork(acoustics.network, acoustics.front, window, acoustics.device)
         self._facts: dict[str, float | str] = {}
         self.capabilities = Capabilities(
-            streaming=True,
+            streaming=acoustics.network.streams,
             devices=("cpu", "cuda"),
             sample_rate=acoustics.front.sample_rate,
-            look_ahead_ms=round(1000 * self._network.look_ahead_s, 1),
+            look_ahead_ms=None if self._network is None else round(1000 * self._network.look_ahead_s, 1),
             trainable=True,
         )
 
@@ -90,7 +91,15 @@ class EndToEndPipeline:
         return [Transcript(self._decoder.decode(p)) for p in self._acoustics.posteriors(batch)]
 
     def open_session(self) -> EndToEndSession:
-        return EndToEndSession(self._network, self._decoder.start())
+        return EndToEndSession(self._streaming(), self._decoder.start())
+
+    def _streaming(self) -> StreamingNetwork:
+        if self._network is None:
+            raise InputError(
+                f"e2e: this {self._acoustics.architecture} was trained in its offline form, which does not"
+                " stream; train it with sizes = {causal = true}"
+            )
+        return self._network
 
     def advance(self, sessions: Sequence[Session], chunks: Sequence[Chunk]) -> list[Transcript]:
         own = [_own(session) for session in sessions]
@@ -107,8 +116,9 @@ class EndToEndPipeline:
     def _run(self, sessions: list[EndToEndSession]) -> set[EndToEndSession]:
         """Hops while any stream has one due, all due streams in one; returns those with new posteriors."""
         grown = set()
-        while due := [s for s in sessions if self._network.due(s.feed)]:
-            for session, log_probs in zip(due, self._network.hop([s.feed for s in due]), strict=True):
+        network = self._streaming()
+        while due := [s for s in sessions if network.due(s.feed)]:
+            for session, log_probs in zip(due, network.hop([s.feed for s in due]), strict=True):
                 if len(log_probs):
                     session.decoder.advance(log_probs)
                     grown.add(session)
@@ -131,6 +141,7 @@ class EndToEndPipeline:
             **self._facts,
             "parameters": float(self._acoustics.parameters),
             "tokens": float(len(self._acoustics.tokens)),
+            "architecture": self._acoustics.architecture,
             "device": self._acoustics.device.type,
             "threads": float(torch.get_num_threads()),
             "decoder": self._settings.decoder,
@@ -150,10 +161,12 @@ def _own(session: Session) -> EndToEndSession:
 
 
 def _window(trained: Acoustics, settings: DecodeSettings) -> Window:
-    frame = recipe.FRAME_MS
-    chunk_ms = trained.window.chunk * frame if settings.chunk_ms is None else settings.chunk_ms
-    right_ms = trained.window.right * frame if settings.right_ms is None else settings.right_ms
-    return recipe.window_of(chunk_ms, right_ms)
+    rate = trained.network.subsampling
+    asked = recipe.window_of(settings.chunk_ms or 0, settings.right_ms or 0, rate)
+    return Window(
+        trained.window.chunk if settings.chunk_ms is None else asked.chunk,
+        trained.window.right if settings.right_ms is None else asked.right,
+    )
 
 
 def _decoder(

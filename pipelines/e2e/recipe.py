@@ -14,21 +14,23 @@ from pipelines.e2e.acoustics import Acoustics
 from pipelines.e2e.decoder import GraphSearch, PrefixBeam, Weights
 from pipelines.e2e.device import find_device
 from pipelines.e2e.features import LogMel
-from pipelines.e2e.models.conv_recurrent import SUBSAMPLING, ConvRecurrent, Shape, Window
-from pipelines.e2e.settings import TrainSettings
+from pipelines.e2e.models.network import Network, Window
+from pipelines.e2e.models.registry import build
+from pipelines.e2e.settings import TrainSettings, network_shape
 from pipelines.e2e.speech import Speech, load_speech
 from pipelines.e2e.token_graph import read_token_graph
 from pipelines.e2e.tokens import tokens_of
 from pipelines.e2e.train import Trainer, fit, plan
 from pipelines.protocol import Progress, TrainingSet
 
-FRAME_MS = 10 * SUBSAMPLING
+_FEATURE_MS = 10
 _TUNING_UTTERANCES = 200
 
 
-def window_of(chunk_ms: int, right_ms: int) -> Window:
-    """In frames of posteriors of 40 ms."""
-    return Window(chunk_ms // FRAME_MS, right_ms // FRAME_MS)
+def window_of(chunk_ms: int, right_ms: int, subsampling: int) -> Window:
+    """In frames of posteriors, rounded up; a chunk has one at least."""
+    frame_ms = _FEATURE_MS * subsampling
+    return Window(max(1, -(-chunk_ms // frame_ms)), -(-right_ms // frame_ms))
 
 
 class Share:
@@ -45,20 +47,22 @@ class Share:
 def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progress: Progress) -> None:
     """Goes on from a checkpoint where there is one; does nothing where the model is finished."""
     if acoustics.is_finished(model_dir):
+        acoustics.check_architecture(model_dir, settings.architecture)
         progress(100, 100, "trained before")
         return
     model_dir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(max(1, min(settings.threads, os.cpu_count() or 1)))
     tokens = tokens_of(corpus.normalise(u.text) for u in corpus.train)
     front = LogMel(corpus.sample_rate)
-    speech = load_speech(corpus, corpus.train, tokens, front, Share(progress, 0, 3))
-    front.learn(example.variants[0].float() for example in speech.examples)
     network = _network(len(tokens), settings)
+    rate = network.subsampling
+    speech = load_speech(corpus, corpus.train, tokens, front, Share(progress, 0, 3), subsampling=rate)
+    front.learn(example.variants[0].float() for example in speech.examples)
     device = find_device(settings.device)
-    window = window_of(settings.chunk_ms, settings.right_ms)
+    window = window_of(settings.chunk_ms, settings.right_ms, rate)
     checkpoint = model_dir / "checkpoint.safetensors"
     steps = plan(speech, settings)
-    trainer = Trainer(network.to(device), settings, len(steps), window, device)
+    trainer = Trainer(network.to(device), settings, len(steps), window, device, symbols=tokens.symbols)
     weights = fit(trainer, speech, front, steps, checkpoint=checkpoint, progress=Share(progress, 3, 94))
     network.load_state_dict(weights)
     trained = Acoustics(network.eval(), front.to(device), tokens, window, device)
@@ -67,18 +71,10 @@ def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progres
     checkpoint.unlink(missing_ok=True)
 
 
-def _network(tokens: int, settings: TrainSettings) -> ConvRecurrent:
+def _network(tokens: int, settings: TrainSettings) -> Network:
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        return ConvRecurrent(
-            Shape(
-                tokens,
-                channels=settings.channels,
-                blocks=settings.blocks,
-                hidden=settings.hidden,
-                dropout=settings.dropout,
-            )
-        )
+        return build(settings.architecture, asdict(network_shape(settings, tokens)))
 
 
 def _history(settings: TrainSettings, speech: Speech, trainer: Trainer) -> dict[str, object]:

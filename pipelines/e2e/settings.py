@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from data.errors import InputError, did_you_mean
+from pipelines.e2e.models.network import Sizes
+from pipelines.e2e.models.registry import shape_of
 from pipelines.protocol import Config
 from pipelines.settings import filled
 
@@ -17,9 +21,12 @@ class TrainSettings:
     """Budgets are counted in passes over the training speech; `batch_seconds` is audio in a padded batch.
 
     The first `flat_epochs` learn evenly spread labels, the first `plain_epochs` see other speeds alone;
-    `windowed` is the share of steps in which the network sees what it sees in a stream.
+    `windowed` is the share of steps in which the network sees what it sees in a stream. `sizes` are those
+    of the `architecture`, its form (`causal`) among them; `channels`, `blocks`, `hidden` are for the default.
     """
 
+    architecture: str = "conv_recurrent"
+    sizes: Mapping[str, Any] = field(default_factory=dict)
     lms: tuple[str, ...] = (TRIGRAM,)
     epochs: int = 30
     batch_seconds: float = 50.0
@@ -67,7 +74,12 @@ class DecodeSettings:
 
 def train_settings(config: Config) -> TrainSettings:
     """Raises `InputError` for unknown keys, wrong types and values out of range."""
-    settings = filled(TrainSettings, config, "e2e: train")
+    sizes = config.get("sizes", {})
+    if not isinstance(sizes, Mapping):
+        raise InputError(f"e2e: train: 'sizes' wants a table, not {sizes!r}")
+    plain = {key: value for key, value in config.items() if key != "sizes"}
+    settings = replace(filled(TrainSettings, plain, "e2e: train"), sizes=dict(sizes))
+    network_shape(settings, tokens=1)
     for lm in settings.lms:
         if lm not in (CORPUS_LM, TRIGRAM):
             hint = did_you_mean(lm, (CORPUS_LM, TRIGRAM))
@@ -76,6 +88,14 @@ def train_settings(config: Config) -> TrainSettings:
         raise InputError("e2e: epochs and threads want 1 or more, batch_seconds more than 0")
     _windows(settings.chunk_ms, settings.right_ms, "train")
     return settings
+
+
+def network_shape(settings: TrainSettings, tokens: int) -> Sizes:
+    """The sizes of the network to train; raises `InputError` for what the architecture does not have."""
+    sizes: dict[str, Any] = {"tokens": tokens, "dropout": settings.dropout}
+    if settings.architecture == "conv_recurrent":
+        sizes |= {key: getattr(settings, key) for key in ("channels", "blocks", "hidden")}
+    return shape_of(settings.architecture, {**sizes, **settings.sizes})
 
 
 def decode_settings(config: Config) -> DecodeSettings:

@@ -15,7 +15,6 @@ from data.types import Utterance
 from pipelines.e2e.augment import SPEEDS, Augmentation, at_speed, disturb, mask, pad
 from pipelines.e2e.features import HOP_S, LogMel
 from pipelines.e2e.losses import speech_span
-from pipelines.e2e.models.conv_recurrent import SUBSAMPLING
 from pipelines.e2e.tokens import Tokens
 from pipelines.protocol import Progress, TrainingSet
 
@@ -62,7 +61,13 @@ def needed_frames(labels: Sequence[int]) -> int:
 
 
 def load_speech(
-    corpus: TrainingSet, utterances: Sequence[Utterance], tokens: Tokens, front: LogMel, progress: Progress
+    corpus: TrainingSet,
+    utterances: Sequence[Utterance],
+    tokens: Tokens,
+    front: LogMel,
+    progress: Progress,
+    *,
+    subsampling: int,
 ) -> Speech:
     """Features of all utterances at all speeds; raises `InputError` where none is left to learn from."""
     kept, too_short = [], 0
@@ -72,7 +77,7 @@ def load_speech(
         if not bool(samples.isfinite().all()):
             raise InputError(f"utterance {utterance.id}: samples that are no numbers", utterance.source)
         variants = tuple(front.raw(at_speed(samples, front.sample_rate, s)).half() for s in SPEEDS)
-        if not labels or min(map(len, variants)) // SUBSAMPLING < needed_frames(labels):
+        if not labels or min(map(len, variants)) // subsampling < needed_frames(labels):
             too_short += 1
         else:
             kept.append(Example(utterance.id, variants, labels))

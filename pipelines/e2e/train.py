@@ -6,9 +6,10 @@ generator.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from pipelines.e2e.checkpoint import State, read_state, write_state
 from pipelines.e2e.device import precision
 from pipelines.e2e.features import LogMel
 from pipelines.e2e.losses import ctc, flat_start
-from pipelines.e2e.models.conv_recurrent import ConvRecurrent, Window, frames_out
+from pipelines.e2e.models.network import Network, Window
+from pipelines.e2e.models.registry import name_of
 from pipelines.e2e.settings import TrainSettings
 from pipelines.e2e.speech import Batch, Speech, epoch_order, make_batch
 from pipelines.protocol import Progress
@@ -44,12 +46,13 @@ class Step:
 class Trainer:
     """The network under training, its optimiser, and the running average of its weights."""
 
-    network: ConvRecurrent
+    network: Network
     settings: TrainSettings
     total: int
     window: Window
     device: torch.device
     losses: list[float] = field(default_factory=list)
+    symbols: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         s = self.settings
@@ -91,10 +94,11 @@ class Trainer:
             window = self.window if windowed else None
             scores = self.network(batch.features.to(self.device), lengths, window)
         labels, label_lengths = batch.labels.to(self.device), batch.label_lengths.to(self.device)
+        frames = self.network.frames_out(lengths)
         if step.epoch < self.settings.flat_epochs:
-            spans = frames_out(batch.spans.to(self.device))
-            return flat_start(scores, frames_out(lengths), labels, label_lengths, spans)
-        return ctc(scores, frames_out(lengths), labels, label_lengths)
+            spans = self.network.frames_out(batch.spans.to(self.device))
+            return flat_start(scores, frames, labels, label_lengths, spans)
+        return ctc(scores, frames, labels, label_lengths)
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:
@@ -102,8 +106,17 @@ class Trainer:
         weights = self.network.state_dict()
         torch._foreach_lerp_(list(self.average.values()), [weights[k] for k in self.average], 1 - decay)
 
+    @property
+    def kind(self) -> dict[str, str]:
+        """What a checkpoint must share to go on from: architecture, sizes, tokens."""
+        return {
+            "architecture": name_of(self.network),
+            "sizes": json.dumps(asdict(self.network.shape)),
+            "tokens": json.dumps(self.symbols, ensure_ascii=False),
+        }
+
     def state(self, step: int) -> State:
-        return State(step, self.network, self.optimiser, self.average, self.losses)
+        return State(step, self.network, self.optimiser, self.average, self.losses, self.kind)
 
 
 def plan(speech: Speech, settings: TrainSettings) -> list[Step]:

@@ -16,18 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipelines.e2e.models.layers import Strided, backwards, keep, keep_between, recurrent_sizes
+from pipelines.e2e.models.network import Hops, Memory, Network, Sizes, Window
+
 SUBSAMPLING = 4
 """Feature frames for each frame of posteriors."""
-_STRIDED_KERNEL = 5
 _BLOCK_RIGHT = 1
 
 
 @dataclass(frozen=True)
-class Shape:
-    """The sizes of a network: `tokens` includes the blank, `hidden` is of one direction of one LSTM."""
+class Shape(Sizes):
+    """The sizes of a network: `hidden` is of one direction of one LSTM."""
 
-    tokens: int
-    mels: int = 80
     channels: int = 256
     blocks: int = 4
     kernel: int = 9
@@ -38,31 +38,6 @@ class Shape:
     def conv_right(self) -> int:
         """Frames of posteriors that the convolutions look ahead."""
         return self.blocks * _BLOCK_RIGHT
-
-
-@dataclass(frozen=True)
-class Window:
-    """In frames of posteriors: `chunk` are emitted at a time, seeing `right` more."""
-
-    chunk: int
-    right: int
-
-
-class Strided(nn.Module):
-    """Halves the frame rate; output j sees inputs 2j - 3 to 2j + 1: none later than its own two."""
-
-    left = _STRIDED_KERNEL - 2
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(inputs, outputs, _STRIDED_KERNEL, stride=2)
-        self.norm = nn.LayerNorm(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, left + 2T, inputs) -> (B, T, outputs)."""
-        y = self.conv(x.transpose(1, 2)).transpose(1, 2)  # (B, T, outputs)
-        out: Tensor = F.silu(self.norm(y))
-        return out
 
 
 class Block(nn.Module):
@@ -96,20 +71,7 @@ class Bidirectional(nn.Module):
 
     def backward_pass(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x (B, T, inputs) of which `lengths` (B,) frames count -> (B, T, hidden), last frame first."""
-        order = reversal(lengths, x.shape[1])  # (B, T)
-        y = self.back(_pick(x, order))[0]
-        return _pick(y, order)
-
-
-def reversal(lengths: Tensor, frames: int) -> Tensor:
-    """(B, frames): indices that reverse the first `lengths` frames of each row and leave the rest."""
-    t = torch.arange(frames, device=lengths.device)[None]
-    n = lengths[:, None]
-    return torch.where(t < n, n - 1 - t, t)
-
-
-def _pick(x: Tensor, order: Tensor) -> Tensor:
-    return x.gather(1, order[:, :, None].expand(-1, -1, x.shape[2]))
+        return backwards(self.back, x, lengths)
 
 
 def frames_out(feature_frames: Tensor) -> Tensor:
@@ -117,8 +79,12 @@ def frames_out(feature_frames: Tensor) -> Tensor:
     return torch.div(feature_frames, SUBSAMPLING, rounding_mode="floor")
 
 
-class ConvRecurrent(nn.Module):
+class ConvRecurrent(Network):
     """Log-mel frames in, scores of tokens out (`log_softmax` is the caller's)."""
+
+    shape: Shape
+    subsampling = SUBSAMPLING
+    streams = True
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -133,6 +99,13 @@ class ConvRecurrent(nn.Module):
         self.recurrent = nn.ModuleList([Bidirectional(n, shape.hidden) for n in inputs])
         self.dropout = nn.Dropout(2 * shape.dropout)
         self.output = nn.Linear(2 * shape.hidden, shape.tokens)
+
+    def look_ahead_frames(self, window: Window) -> int | None:
+        """A chunk's first frame sees the most: its window, and what the convolutions see beyond that."""
+        return (window.chunk - 1 + window.right + self.shape.conv_right) * SUBSAMPLING
+
+    def hops(self, window: Window) -> Hops:
+        return ConvRecurrentHops(self, window)
 
     @property
     def layers(self) -> list[Bidirectional]:
@@ -186,19 +159,61 @@ class ConvRecurrent(nn.Module):
         return own
 
 
-def keep(x: Tensor, lengths: Tensor) -> Tensor:
-    """x (B, T, D) with zeros from `lengths` (B,) on."""
-    return keep_between(x, torch.zeros_like(lengths), lengths)
-
-
-def keep_between(x: Tensor, first: Tensor, lengths: Tensor) -> Tensor:
-    """x (B, T, D), whose row 0 is frame `first` (B,), zero before frame 0 and from `lengths` (B,) on."""
-    t = torch.arange(x.shape[1], device=x.device)[None, :, None] + first[:, None, None]
-    return x * ((t >= 0) & (t < lengths[:, None, None]))
-
-
 def _windows(x: Tensor, window: Window, count: int) -> Tensor:
     """x (B, T, D) -> (B * count, chunk + right, D), zero-padded at the end."""
     size = window.chunk + window.right
     padded = F.pad(x, (0, 0, 0, (count - 1) * window.chunk + size - x.shape[1]))
     return padded.unfold(1, size, window.chunk).transpose(2, 3).flatten(0, 1)
+
+
+class ConvRecurrentHops:
+    """A hop is one chunk of `window`: convolutions keep their last inputs, forward LSTMs their state.
+
+    The backward LSTMs run over the window; what comes out equals `ConvRecurrent.forward` with `window`.
+    """
+
+    def __init__(self, network: ConvRecurrent, window: Window) -> None:
+        self._network, self._window = network, window
+        shape = network.shape
+        spare = -(window.right + shape.conv_right) % window.chunk
+        self.chunk = window.chunk
+        self.lag = shape.conv_right + window.right + spare  # from a hop's first frame back to the window's
+        self.carried: dict[str, tuple[int, ...]] = {
+            "strided0": (Strided.left, shape.mels),
+            "strided1": (Strided.left, shape.channels),
+            "held": (window.right + spare, shape.channels),
+        }
+        self.carried |= {f"block{i}": (shape.kernel - 1, shape.channels) for i in range(shape.blocks)}
+        self.carried |= recurrent_sizes(len(network.layers), shape.hidden, ("hidden", "cell"))
+
+    def scores(self, features: Tensor, first: Tensor, total: Tensor, memory: Memory) -> Tensor:
+        """See `Hops.scores`."""
+        x = self._convolve(features, first, total, memory)  # (B, chunk, channels), `conv_right` frames late
+        x = memory.joined("held", x)  # (B, chunk + right + spare, channels)
+        return self._recur(x[:, : self.chunk + self._window.right], first - self.lag, total, memory)
+
+    def _convolve(self, x: Tensor, first: Tensor, total: Tensor, memory: Memory) -> Tensor:
+        rate = SUBSAMPLING
+        x = keep_between(x, first * rate, total * rate)
+        for i, strided in enumerate(self._network.strided):
+            rate //= 2
+            x = keep_between(strided(memory.joined(f"strided{i}", x)), first * rate, total * rate)
+        for i, block in enumerate(self._network.blocks):
+            x = keep_between(block(memory.joined(f"block{i}", x)), first - (i + 1), total)
+        return x
+
+    def _recur(self, x: Tensor, start: Tensor, total: Tensor, memory: Memory) -> Tensor:
+        """x (B, chunk + right, channels) from frame `start` (B,) on -> (B, chunk, tokens)."""
+        left = (total - start).clamp(0, x.shape[1])
+        begun = (start >= 0)[:, None]  # before a stream's first frame the state stays zero
+        for i, layer in enumerate(self._network.layers):
+            back = layer.backward_pass(x, left)
+            begin = memory[f"hidden{i}"][None], memory[f"cell{i}"][None]
+            own, (hidden, cell) = layer.ahead(x[:, : self.chunk], begin)
+            memory[f"hidden{i}"], memory[f"cell{i}"] = hidden[0] * begun, cell[0] * begun
+            if i + 1 == len(self._network.layers):
+                break
+            rest = x[:, self.chunk :]
+            rest = layer.ahead(rest, (hidden, cell))[0] if rest.shape[1] else own[:, :0]
+            x = torch.cat([torch.cat([own, rest], 1), back], -1)
+        return self._network.output(torch.cat([own, back[:, : self.chunk]], -1))  # type: ignore[no-any-return]

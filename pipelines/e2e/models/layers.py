@@ -1,0 +1,84 @@
+"""Layers that several architectures share, and what keeps padding out of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pipelines.e2e.models.network import Memory
+
+_STRIDED_KERNEL = 5
+
+
+class Strided(nn.Module):
+    """Halves the frame rate; output j sees inputs 2j - 3 to 2j + 1: none later than its own two."""
+
+    left = _STRIDED_KERNEL - 2
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, outputs, _STRIDED_KERNEL, stride=2)
+        self.norm = nn.LayerNorm(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, left + 2T, inputs) -> (B, T, outputs)."""
+        y = self.conv(x.transpose(1, 2)).transpose(1, 2)  # (B, T, outputs)
+        out: Tensor = F.silu(self.norm(y))
+        return out
+
+
+def recurrent_sizes(layers: int, hidden: int, kinds: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """What so many layers carry: `kinds` are ``hidden`` and, of an LSTM, ``cell``."""
+    return {f"{kind}{i}": (hidden,) for i in range(layers) for kind in kinds}
+
+
+def lstm_on(layer: nn.LSTM, x: Tensor, memory: Memory, index: int) -> Tensor:
+    """x (B, T, D) -> (B, T, H), from the state in memory on."""
+    state = memory[f"hidden{index}"][None], memory[f"cell{index}"][None]  # (1, B, H) each
+    y: Tensor
+    y, (hidden, cell) = layer(x, state)
+    memory[f"hidden{index}"], memory[f"cell{index}"] = hidden[0], cell[0]
+    return y
+
+
+def gru_on(layer: nn.GRU, x: Tensor, memory: Memory, index: int) -> Tensor:
+    """x (B, T, D) -> (B, T, H), from the state in memory on."""
+    y: Tensor
+    y, hidden = layer(x, memory[f"hidden{index}"][None])  # (B, T, H), (1, B, H)
+    memory[f"hidden{index}"] = hidden[0]
+    return y
+
+
+def backwards(layer: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
+    """x (B, T, D) of which `lengths` (B,) frames count -> (B, T, H), last frame first."""
+    order = reversal(lengths, x.shape[1])  # (B, T)
+    y = layer(_pick(x, order))[0]
+    return _pick(y, order)
+
+
+def reversal(lengths: Tensor, frames: int) -> Tensor:
+    """(B, frames): indices that reverse the first `lengths` frames of each row and leave the rest."""
+    t = torch.arange(frames, device=lengths.device)[None]
+    n = lengths[:, None]
+    return torch.where(t < n, n - 1 - t, t)
+
+
+def _pick(x: Tensor, order: Tensor) -> Tensor:
+    return x.gather(1, order[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def keep(x: Tensor, lengths: Tensor) -> Tensor:
+    """x (B, T, D) with zeros from `lengths` (B,) on."""
+    return keep_between(x, torch.zeros_like(lengths), lengths)
+
+
+def keep_between(x: Tensor, first: Tensor, lengths: Tensor) -> Tensor:
+    """x (B, T, D), whose row 0 is frame `first` (B,), zero before frame 0 and from `lengths` (B,) on."""
+    return x * real_frames(x.shape[1], first, lengths)[:, :, None]
+
+
+def real_frames(frames: int, first: Tensor, lengths: Tensor) -> Tensor:
+    """(B, frames): whether frame `first` (B,) + t lies between 0 and `lengths` (B,)."""
+    t = torch.arange(frames, device=first.device)[None] + first[:, None]
+    return (t >= 0) & (t < lengths[:, None])
