@@ -6,6 +6,7 @@ import json
 import resource
 import threading
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,13 @@ def seconds_of(training: Mapping[str, Any], stages: str) -> Seconds | None:
 
 
 def _one_after_another(ends: Mapping[str, Seconds]) -> dict[str, tuple[Seconds, Seconds]]:
-    """The spans of a record that holds the ends alone, as the first ones did."""
+    """The spans of a record that holds the ends alone, as the first ones did.
+
+    In those the stages after the tuning went side by side, and their ends do not tell how long they took.
+    """
     begins = [0.0, *ends.values()]
-    return {name: (begin, end) for (name, end), begin in zip(ends.items(), begins, strict=False)}
+    known = takewhile(lambda stage: stage[0] != "tuning", ends.items())
+    return {name: (begin, end) for (name, end), begin in zip(known, begins, strict=False)}
 
 
 def _used() -> list[resource.struct_rusage]:

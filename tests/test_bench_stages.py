@@ -25,7 +25,9 @@ def test_stages_side_by_side_have_their_own_seconds() -> None:
     assert seconds_of(training, "mono tdnn") == 160.0
     assert seconds_of(training, "mono lstm") == 299.0
     assert seconds_of(training, "mono cnn") is None
-    assert seconds_of({"stage_seconds": {"mono": 60.0, "tri": 90.0, "sat": 200.0}}, "mono sat") == 170.0
+    ends = {"mono": 60.0, "tri": 90.0, "sat": 200.0, "tuning": 230.0, "cnn": 300.0}
+    assert seconds_of({"stage_seconds": ends}, "mono sat") == 170.0
+    assert seconds_of({"stage_seconds": ends}, "mono sat cnn") is None
 
 
 def test_what_a_killed_process_did_counts(tmp_path: Path) -> None:
