@@ -49,7 +49,7 @@ def train_acoustic(
         end = _SHARES[name] / _SHARES[wanted[-1]]
 
         def note(share: float, text: str, name: str = name, begin: float = begin, end: float = end) -> None:
-            step(begin + share * (end - begin), f"{name}: {text}", name)
+            step(begin + share * (end - begin), f"{name} on {lessons.name}: {text}", name)
 
         for stage in _generation(name, stages, lessons, settings, folder=folder, key=key, note=note):
             stages[stage.name] = stage
