@@ -23,11 +23,13 @@ THRESHOLD = 1e-7
 class TextModel:
     """A language model and how it came about.
 
-    `general_share` is the weight of the books in the mixture, 0 without any; `dev` the perplexity of the dev
-    references, None where there are none.
+    `model` is to decode with. `unheard` is to tune on dev with: the dev references have no part in it.
+    `general_share` is the weight of the books in the mixture, 0 without any; `dev` the perplexity that
+    `unheard` has on the dev references, None where there are none.
     """
 
     model: NgramModel
+    unheard: NgramModel
     general_share: float
     dev: Perplexity | None
 
@@ -70,28 +72,46 @@ def text_model(
     known: Collection[str] = frozenset(),
     general_words: int = GENERAL_WORDS,
     threshold: float = THRESHOLD,
+    join_dev: bool = False,
 ) -> TextModel:
     """Modified Kneser-Ney of `own` sentences, mixed with that of `general` ones, pruned by `threshold`.
 
     The mixture knows all words of `own`, the `general_words` most frequent ones of `general`, and those of
     `general` whose pronunciation is `known`: the others would be guessed. Its weights are those best for
-    `dev`, equal without any. `dev` must not be part of `own`: the books would lose their weight.
+    `dev`, equal without any. `dev` must not be part of `own`: the books would lose their weight. With
+    `join_dev` it joins `own` once the weights are found.
     Without `general`, the model of `own` alone, unpruned.
     Raises `InputError` for no text at all, or a word that the format reserves.
     """
-    inside = [tuple(sentence) for sentence in own]
-    outside = [tuple(sentence) for sentence in general]
+    inside, outside = ([tuple(sentence) for sentence in text] for text in (own, general))
+    join_dev = join_dev and bool(dev)
+    everything = [*inside, *map(tuple, dev)]
     if not outside:
-        model = estimate(inside, order)
-        return TextModel(model, 0.0, perplexity(model, dev) if dev else None)
-    words = {word for sentence in inside for word in sentence} | common_words(outside, general_words, known)
-    models = [estimate(text, order, words) for text in (inside, outside)]
-    weights = tuned_weights(models, dev)
-    mixed = pruned(interpolated(models, weights), threshold)
-    return TextModel(mixed, weights[1], perplexity(mixed, dev) if dev else None)
+        unheard, share = estimate(inside, order), 0.0
+        model = estimate(everything, order) if join_dev else unheard
+    else:
+        common = common_words(outside, general_words, known)
+        parts = _parts(inside, outside, common, order)
+        weights = tuned_weights(parts, dev)
+        unheard, share = pruned(interpolated(parts, weights), threshold), weights[1]
+        model = unheard
+        if join_dev:
+            parts = _parts(everything, outside, common, order)
+            model = pruned(interpolated(parts, weights), threshold)
+    return TextModel(model, unheard, share, perplexity(unheard, dev) if dev else None)
 
 
-def corpus_model(corpus: TrainingSet, order: int = 3, threshold: float = THRESHOLD) -> TextModel:
+def _parts(
+    inside: Sequence[Sequence[str]], outside: Sequence[Sequence[str]], common: set[str], order: int
+) -> list[NgramModel]:
+    """The models to mix, over the same words."""
+    words = {word for sentence in inside for word in sentence} | common
+    return [estimate(text, order, words) for text in (inside, outside)]
+
+
+def corpus_model(
+    corpus: TrainingSet, order: int = 3, threshold: float = THRESHOLD, *, join_dev: bool = False
+) -> TextModel:
     """`text_model` of the training references, the text and the books, tuned for the dev references.
 
     References with a word that the format reserves are left out.
@@ -102,7 +122,9 @@ def corpus_model(corpus: TrainingSet, order: int = 3, threshold: float = THRESHO
     )
     known = known_words(corpus.dictionary, corpus.language, corpus.normalise) if corpus.general_text else ()
     own = [*references, *text_sentences(corpus)]
-    return text_model(own, general_sentences(corpus), dev, order, known=known, threshold=threshold)
+    return text_model(
+        own, general_sentences(corpus), dev, order, known=known, threshold=threshold, join_dev=join_dev
+    )
 
 
 def _words(corpus: TrainingSet, utterance: Utterance) -> list[str]:

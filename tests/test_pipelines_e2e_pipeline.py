@@ -12,9 +12,11 @@ import torch
 
 from data.errors import InputError
 from data.types import Audio, Utterance
+from pipelines.e2e import language
 from pipelines.e2e.pipeline import EndToEndPipeline
 from pipelines.ngram import estimate, write_arpa
 from pipelines.protocol import Chunk, SessionOverError
+from pipelines.texts import corpus_model
 
 RATE = 8000
 TONES = {"a": 400.0, "b": 1000.0, "c": 2400.0}
@@ -197,6 +199,15 @@ def test_a_corpus_may_bring_a_unigram_which_kenlm_does_not_take(tmp_path: Path) 
     assert EndToEndPipeline.load(model, {"decoder": "wfst", "lm": "corpus"}).facts()["lm"] == "corpus"
     with pytest.raises(InputError, match="bigrams at least"):
         EndToEndPipeline.load(model, {"decoder": "beam", "lm": "corpus"})
+
+
+def test_the_language_model_that_stays_has_learned_from_dev(model: Path, tmp_path: Path) -> None:
+    joined = corpus_model(Tones(SENTENCES), join_dev=True)
+    assert joined.model.tables != joined.unheard.tables
+    write_arpa(joined.model, tmp_path / "joined.arpa")
+    kept = language.arpa_path(model, "trigram")
+    assert kept.read_text() == (tmp_path / "joined.arpa").read_text()
+    assert not list(kept.parent.glob("tuning-*"))
 
 
 def test_facts_name_what_was_decoded_with(model: Path) -> None:

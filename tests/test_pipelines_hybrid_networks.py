@@ -21,8 +21,10 @@ from pipelines.hybrid.network import Network
 from pipelines.hybrid.network_store import read_tensors
 from pipelines.hybrid.network_train import Aligned
 from pipelines.hybrid.pipeline import HybridPipeline
+from pipelines.hybrid.prepare import trigram
 from pipelines.hybrid.tune import NETWORK_WEIGHTS
 from pipelines.protocol import Chunk
+from pipelines.texts import corpus_model
 
 STREAMING = ("tdnn", "tdnn+gmm")
 OFFLINE = ("tdnn-sat", "tdnn-sat+gmm")
@@ -122,6 +124,17 @@ def test_nothing_stays_of_the_work(training: Training) -> None:
     files = {path.name for path in training.folder.iterdir()}
     assert not [name for name in files if name.startswith(("stage-", "tuning-"))]
     assert not [name for name in files if name.endswith((".checkpoint", ".part"))]
+
+
+def test_the_language_model_that_stays_has_learned_from_dev(
+    training: Training, corpus: ToneCorpus, tmp_path: Path
+) -> None:
+    words = store.load_json(training.folder / store.MODEL)["pronunciations"]
+    joined = corpus_model(corpus, join_dev=True)
+    assert joined.model.tables != joined.unheard.tables
+    trigram(joined.model, words, tmp_path / "joined.arpa")
+    kept = training.folder / store.arpa_file("trigram")
+    assert kept.read_text() == (tmp_path / "joined.arpa").read_text()
 
 
 def test_all_that_was_asked_for_is_tuned(training: Training) -> None:

@@ -43,6 +43,20 @@ def test_books_help_as_much_as_they_fit() -> None:
     assert sum(text_model(own, books, dev, threshold=1e-2).model.counts) < sum(near.model.counts)
 
 
+def test_dev_joins_once_the_weights_are_found() -> None:
+    own, books, dev = _text(8, 1, 1), _text(300, 3, 1), [*_text(30, 2, 1), ["new", "word"]]
+    for general in ([], books):
+        apart = text_model(own, general, dev)
+        joined = text_model(own, general, dev, join_dev=True)
+        assert joined.unheard.tables == apart.model.tables == apart.unheard.tables
+        assert (joined.general_share, joined.dev) == (apart.general_share, apart.dev)
+        assert {*apart.model.words, "new", "word"} <= set(joined.model.words)
+    assert (
+        text_model([*own, *dev], join_dev=True).model.tables
+        == text_model(own, dev=dev, join_dev=True).model.tables
+    )
+
+
 def test_the_vocabulary_is_all_that_was_said_and_what_is_common() -> None:
     assert common_words([["b", "a", "c"], ["c", UNKNOWN, UNKNOWN]], 2) == {"c", "a"}
     books = [["a", "a", "b"], ["a", "b", "c", "d"]]

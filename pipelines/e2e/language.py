@@ -21,6 +21,7 @@ from pipelines.texts import corpus_model
 
 LM_WEIGHTS = (0.3, 0.5, 0.7, 1.0, 1.3, 1.7, 2.2)
 INSERTIONS = (-1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.0)
+TUNING = "tuning-"
 _BEAM_UTTERANCES = 60
 
 
@@ -45,22 +46,43 @@ def weights_path(model_dir: Path) -> Path:
 
 
 def prepare(corpus: TrainingSet, lms: Sequence[str], tokens: Tokens, model_dir: Path) -> tuple[str, ...]:
-    """Writes an ARPA file and a token graph for each of `lms`; where a corpus has no ARPA, no `corpus`."""
+    """Writes an ARPA file and a token graph for each of `lms`; where a corpus has no ARPA, no `corpus`.
+
+    What stays has learned from the dev references too; of the trigram there is a second one to tune with,
+    under the name that `to_tune_with` gives, until `drop_tuning`.
+    """
     (model_dir / "lm").mkdir(parents=True, exist_ok=True)
     made = []
     for lm in lms:
         target = arpa_path(model_dir, lm)
         if lm == TRIGRAM:
-            write_arpa(corpus_model(corpus).model, target)
+            text = corpus_model(corpus, join_dev=True)
+            write_arpa(text.model, target)
+            write_arpa(text.unheard, arpa_path(model_dir, TUNING + lm))
+            _write_graph(model_dir, TUNING + lm, tokens)
         elif lm == CORPUS_LM and corpus.language_model is not None:
             source = corpus.language_model
             words = {corpus.normalise(word) for word in arpa_words(source)}
             clean_arpa(source, target, {w for w in words if w and " " not in w}, corpus.normalise)
         else:
             continue
-        token_graph(target, tokens).write(graph_path(model_dir, lm))
+        _write_graph(model_dir, lm, tokens)
         made.append(lm)
     return tuple(made)
+
+
+def _write_graph(model_dir: Path, lm: str, tokens: Tokens) -> None:
+    token_graph(arpa_path(model_dir, lm), tokens).write(graph_path(model_dir, lm))
+
+
+def to_tune_with(model_dir: Path, lm: str) -> str:
+    """The name of the language model like `lm` in which dev has no part."""
+    return TUNING + lm if arpa_path(model_dir, TUNING + lm).exists() else lm
+
+
+def drop_tuning(model_dir: Path) -> None:
+    for path in (model_dir / "lm").glob(f"{TUNING}*"):
+        path.unlink()
 
 
 def errors(references: Sequence[str], hypotheses: Sequence[str]) -> int:

@@ -102,8 +102,9 @@ def add_language(
     heard = hear(corpus, trained)
     tuned: dict[str, dict[str, Weights]] = {"wfst": {}, "beam": {}}
     for lm in lms:
-        arpa = language.arpa_path(model_dir, lm)
-        graph = read_token_graph(language.graph_path(model_dir, lm))
+        unheard = language.to_tune_with(model_dir, lm)
+        arpa = language.arpa_path(model_dir, unheard)
+        graph = read_token_graph(language.graph_path(model_dir, unheard))
         found = Weights()
         if heard:
             found = language.tune_graph(heard, lambda weights, graph=graph: GraphSearch(graph, weights))  # type: ignore[misc]
@@ -112,6 +113,7 @@ def add_language(
             beam = PrefixBeam(trained.tokens, arpa, found, width=32)
             tuned["beam"][lm] = language.tune_beam(heard, beam, found)
     language.write_weights(model_dir, tuned)
+    language.drop_tuning(model_dir)
     progress(10, 10, "done")
 
 

@@ -14,12 +14,15 @@ from pipelines.hybrid.graph import decoding_graph
 from pipelines.hybrid.settings import GENERATIONS, SAT
 from pipelines.hybrid.word_graph import Pronunciations
 
+TUNING = "tuning-"
+
 
 @dataclass(frozen=True)
 class Graphs:
     """Made from the ARPA files in `folder`, one for each of `lms`, and kept there.
 
-    `purpose` goes before the names of the files of models that are not to stay.
+    `purpose` goes before the names of the files that are not to stay: graphs to tune on dev with. They are
+    made from the ARPA file that begins with `TUNING`, where there is one.
     """
 
     folder: Path
@@ -35,16 +38,20 @@ class Graphs:
         """The graph of a model's states; models that are tied alike share it."""
         path = self.folder / (self.purpose + store.graph_file(tied_as(name), lm))
         if not path.exists():
-            grammar = grammar_graph(self.folder / store.arpa_file(lm), self.words)
+            grammar = grammar_graph(self._arpa(lm), self.words)
             arcs = decoding_graph(grammar, self.words, self.pronunciations, model.tying, model.self_loops)
             store.save_graph(path, arcs)
         return store.load_graph(path)
 
+    def _arpa(self, lm: str) -> Path:
+        kept = self.folder / store.arpa_file(lm)
+        unheard = kept.with_name(TUNING + kept.name)
+        return unheard if self.purpose and unheard.exists() else kept
+
     def drop(self) -> None:
-        """Removes the files of models that are not to stay."""
-        if self.purpose:
-            for path in self.folder.glob(f"{self.purpose}*"):
-                path.unlink()
+        """Removes all that was made to tune with."""
+        for path in self.folder.glob(f"{TUNING}*"):
+            path.unlink()
 
 
 def tied_as(name: str) -> str:

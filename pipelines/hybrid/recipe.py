@@ -15,7 +15,7 @@ from pipelines.hybrid import prepare, store
 from pipelines.hybrid.acoustic import train_acoustic
 from pipelines.hybrid.disturb import Copying
 from pipelines.hybrid.generations import Lessons
-from pipelines.hybrid.graphs import Graphs
+from pipelines.hybrid.graphs import TUNING, Graphs
 from pipelines.hybrid.model import AcousticModel, Stage, Tuned
 from pipelines.hybrid.parallel import Step, side_by_side
 from pipelines.hybrid.positions import positioned
@@ -77,16 +77,17 @@ def train_hybrid(corpus: TrainingSet, settings: TrainSettings, folder: Path, pro
     ngrams = _language_models(corpus, material, settings, folder)
     bigger = _big_model(corpus, settings, folder)
     graphs = Graphs(folder, material.pronunciations, tuple(ngrams))
-    theirs = graphs if tuning is kept else replace(graphs, purpose="tuning-")
+    theirs = graphs if tuning is kept else replace(graphs, purpose=TUNING)
     tuned = _tuned(tuning, theirs, material, settings, _part(progress, _TRAINED, _TUNED))
-    theirs.drop()
     for name, stage in kept.items():
         store.save_acoustic(folder / store.acoustic_file(name), stage.model)
         for lm in ngrams:
             graphs.of(name, stage.model, lm)
     if settings.networks:
+        theirs = graphs if tuning is kept else replace(graphs, purpose=TUNING + "kept-")
         step = _part(progress, _TUNED, 1.0)
-        tuned |= _networks(kept, tuned, graphs, material, settings, folder=folder, step=step)
+        tuned |= _networks(kept, tuned, theirs, material, settings, folder=folder, step=step)
+    graphs.drop()
     language = {"ngrams": ngrams, "rescore_ngrams": bigger}
     _save(folder, corpus, material, settings=settings, dropped=dropped, tuned=tuned, language=language)
     store.drop_stages(folder)
@@ -194,7 +195,7 @@ def _material(corpus: TrainingSet, settings: TrainSettings, progress: Progress) 
     train = prepare.hear(corpus, corpus.train, features, step, copying)
     prepare.refuse_too_many(train.dropped, len(corpus.train))
     dev = prepare.hear(corpus, dev_utterances, features, lambda done: step(len(corpus.train) + done), copying)
-    text = corpus_model(corpus, settings.order, settings.pruning)
+    text = corpus_model(corpus, settings.order, settings.pruning, join_dev=settings.use_dev)
     words = prepare.vocabulary(corpus, train.words, text.model, settings)
     words.update(word for sentence in dev.words for word in sentence if settings.use_dev)
     pronunciations, guessed = prepare.pronounce(corpus, words, train.words)
@@ -239,7 +240,10 @@ def _language_models(
     for name in settings.lms:
         arpa = folder / store.arpa_file(name)
         if name != CORPUS_LM:
-            ngrams[name] = sum(prepare.trigram(material.text.model, material.pronunciations, arpa))
+            text, words = material.text, material.pronunciations
+            ngrams[name] = sum(prepare.trigram(text.model, words, arpa))
+            if text.unheard is not text.model:
+                prepare.trigram(text.unheard, words, arpa.with_name(TUNING + arpa.name))
         elif corpus.language_model is not None:
             ngrams[name] = sum(prepare.own_language_model(corpus, material.pronunciations, arpa))
     return ngrams
@@ -249,7 +253,7 @@ def _big_model(corpus: TrainingSet, settings: TrainSettings, folder: Path) -> di
     """Nothing pruned, nothing left out: as an ARPA file in `folder`; how many n-grams it has."""
     if not settings.big_order:
         return {}
-    model = corpus_model(corpus, settings.big_order, 0.0).model
+    model = corpus_model(corpus, settings.big_order, 0.0, join_dev=settings.use_dev).model
     write_arpa(model, folder / store.arpa_file(BIG_LM))
     return {BIG_LM: sum(model.counts)}
 

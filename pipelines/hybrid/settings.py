@@ -31,7 +31,7 @@ class TrainSettings:
     `iterations` are the monophones'; `leaves`, `min_gain` (of log-likelihood) and `min_occupancy` (in frames)
     end the growth of the trees.
     `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune models that were trained
-    without the dev speech, on it; those kept are trained on train and dev together.
+    without the dev speech, on it; those kept, language models too, are trained on train and dev together.
     `positions`: see `pipelines.hybrid.positions`.
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
     `networks`: to be trained on the alignments of the adapted model, those of ``-sat`` on adapted features;
