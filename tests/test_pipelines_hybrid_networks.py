@@ -17,8 +17,8 @@ from data.types import Audio, Transcript
 from pipelines.features import features
 from pipelines.hybrid import networks, store
 from pipelines.hybrid.listening import Listener
-from pipelines.hybrid.network import Network
-from pipelines.hybrid.network_store import read_tensors
+from pipelines.hybrid.network import Ensemble, Network
+from pipelines.hybrid.network_store import load_network, read_tensors
 from pipelines.hybrid.network_train import Aligned
 from pipelines.hybrid.pipeline import HybridPipeline
 from pipelines.hybrid.prepare import trigram
@@ -48,6 +48,7 @@ CONFIG = {
     "networks": list(TRAINED),
     "epochs": EPOCHS,
     "network_copies": 1,
+    "adapted_members": 2,
 }
 SENTENCES = (["abba"], ["cab", "dac"], ["bed", "abba", "cab", "bed"])
 SPEECH = [say(sentence, seed=900 + i) for i, sentence in enumerate(SENTENCES)]
@@ -59,7 +60,7 @@ class _KilledError(Exception):
 
 @dataclass(eq=False)
 class Training:
-    """A training killed in its second network, and gone on with."""
+    """A training killed in the second member of its second network, and gone on with."""
 
     folder: Path
     notes: list[tuple[str, str]] = field(default_factory=list)  # (stage, note) after the kill
@@ -92,7 +93,7 @@ def training(corpus: ToneCorpus, tmp_path_factory: pytest.TempPathFactory) -> Tr
     training = Training(tmp_path_factory.mktemp("model"))
 
     def kill(stage: str, note: str) -> None:
-        if stage == "tdnn-sat" and "epoch 2" in note:
+        if "tdnn-sat, 2 of 2: tdnn: epoch 2" in note:
             raise _KilledError
 
     with pytest.raises(_KilledError):
@@ -124,6 +125,16 @@ def test_nothing_stays_of_the_work(training: Training) -> None:
     files = {path.name for path in training.folder.iterdir()}
     assert not [name for name in files if name.startswith(("stage-", "tuning-"))]
     assert not [name for name in files if name.endswith((".checkpoint", ".part"))]
+
+
+def test_an_adapted_network_is_the_mean_of_its_members(training: Training) -> None:
+    both = load_network(training.folder / store.network_file("tdnn-sat"))
+    assert isinstance(both, Ensemble)
+    x = np.random.default_rng(5).normal(size=(30, len(both.members[0].mean))).astype(np.float32)
+    one, other = (member.log_likelihoods(x) for member in both.members)
+    assert np.abs(one - other).max() > 0.1
+    np.testing.assert_allclose(both.log_likelihoods(x), (one + other) / 2, atol=1e-5)
+    assert isinstance(load_network(training.folder / store.network_file("tdnn")), Network)
 
 
 def test_the_language_model_that_stays_has_learned_from_dev(

@@ -42,7 +42,7 @@ _TRANSFORMED = (2, 4, 6, 12)  # iterations
 _QUIET = 0  # silence's number
 _PROJECTED = 40  # dimensions
 _PRIOR_FRAMES = 100.0  # that everyone counts for beside a speaker
-_SEED_STRIDE = 1000  # between the seeds of a model's parts
+SEED_STRIDE = 1000  # between the seeds of a model's parts
 
 Note = Callable[[float, str], None]
 Before = Callable[[Fit, Speech, int], tuple[Fit, Speech]]
@@ -247,7 +247,7 @@ def _pooled(fit: Fit, speech: Speech, schedule: Schedule, members: int, note: No
     parts = [fit.model.mixtures]
     for member in range(1, members):
         start = Fit(first_model(fit.model.tying, speech, fit.alignments, fit.model), fit.alignments)
-        alone = replace(schedule, seed=schedule.seed + _SEED_STRIDE * member, aligned=frozenset())
+        alone = replace(schedule, seed=schedule.seed + SEED_STRIDE * member, aligned=frozenset())
         parts.append(_fitted(start, speech, (), alone, note)[0].model.mixtures)
     return replace(fit, model=replace(fit.model, mixtures=pooled(parts)))
 

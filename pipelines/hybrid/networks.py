@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,10 @@ from pipelines.features import Features, FeatureSettings, Normalisation
 from pipelines.hybrid import store
 from pipelines.hybrid.front import FrontEnd
 from pipelines.hybrid.fused import Fused
-from pipelines.hybrid.generations import Lessons, adapted
+from pipelines.hybrid.generations import SEED_STRIDE, Lessons, adapted
 from pipelines.hybrid.gmm import Doubles, Mixtures, States
 from pipelines.hybrid.model import Stage
-from pipelines.hybrid.network import Ensemble, LikelihoodStream, Network, accept_together
+from pipelines.hybrid.network import Ensemble, LikelihoodStream, Network, accept_together, mean_of
 from pipelines.hybrid.network_layers import parameters
 from pipelines.hybrid.network_store import load_network, save_network
 from pipelines.hybrid.network_train import Aligned, default_settings, train_network
@@ -118,24 +118,44 @@ class Teacher:
         heard = self.lessons.speech.mapped(lambda x, _: front.whole(x))
         if hears_adapted(name):
             heard = adapted(heard, self.sat.transforms)
+        count = self.settings.adapted_members if hears_adapted(name) else 1
+        checkpoints = [self.folder / f"{name}-{i}.checkpoint" for i in range(count)]
+        parts, members = self._parts(heard), []
+        for i, checkpoint in enumerate(checkpoints):
+
+            def note(share: float, text: str, i: int = i) -> None:
+                step((i + share) / count, f"{name}, {i + 1} of {count}: {text}", name)
+
+            members.append(self._network(name, i, parts, checkpoint, note))
+        model = self.sat.model
+        store.save_states(self.folder / store.acoustic_file(name), model.tying, model.self_loops, front)
+        save_network(mean_of(members), self.folder / store.network_file(name))
+        for checkpoint in checkpoints:
+            checkpoint.unlink(missing_ok=True)
+
+    def _network(
+        self,
+        name: str,
+        member: int,
+        parts: tuple[Aligned, Aligned | None],
+        checkpoint: Path,
+        note: Callable[[float, str], None],
+    ) -> Network:
+        """The `member`th of this name, from a seed of its own."""
         kind = name.removesuffix(ADAPTED)
         usual = default_settings(kind)
-        options = replace(usual, seed=self.settings.seed, epochs=self.settings.epochs or usual.epochs)
-        checkpoint = self.folder / f"{name}.checkpoint"
-        train, dev = self._parts(heard)
-        network = train_network(
+        seed = self.settings.seed + SEED_STRIDE * member
+        options = replace(usual, seed=seed, epochs=self.settings.epochs or usual.epochs)
+        train, dev = parts
+        return train_network(
             kind,
             train,
             self.sat.model.tying.senones,
             options,
             held_out=dev,
             checkpoint=checkpoint,
-            progress=lambda share, note: step(share, f"{name}: {note}", name),
+            progress=note,
         )
-        model = self.sat.model
-        store.save_states(self.folder / store.acoustic_file(name), model.tying, model.self_loops, front)
-        save_network(network, self.folder / store.network_file(name))
-        checkpoint.unlink(missing_ok=True)
 
     def _parts(self, speech: Speech) -> tuple[Aligned, Aligned | None]:
         """The first utterances with their copies, and those held out."""

@@ -35,7 +35,8 @@ class TrainSettings:
     `positions`: see `pipelines.hybrid.positions`.
     `copies`, `speed`, `disturbed`: more speech made of what there is, see `pipelines.hybrid.disturb`.
     `networks`: to be trained on the alignments of the adapted model, those of ``-sat`` on adapted features;
-    for so many `epochs` (0: the default of each kind), with `network_copies` in place of `copies`.
+    for so many `epochs` (0: the default of each kind), with `network_copies` in place of `copies`. Of a
+    network on adapted features `adapted_members`, with a seed each, are averaged.
     `dev_seconds`: so much dev speech to tune on; `pruning`: of a mixed language model, as a relative entropy.
     `jobs`: threads that align, and processes that train with and without the dev speech.
     """
@@ -69,6 +70,7 @@ class TrainSettings:
     networks: tuple[str, ...] = ()
     epochs: int = 0
     network_copies: int = 0
+    adapted_members: int = 1
     jobs: int = 2
 
 
@@ -124,8 +126,8 @@ def train_settings(config: Config) -> TrainSettings:
         raise InputError("the hybrid needs gaussians, iterations and order of 1 or more")
     if settings.big_order < 0 or settings.big_order == 1:
         raise InputError("the hybrid needs a big_order of 2 or more, or 0 for none")
-    if settings.members < 1 or not settings.lms:
-        raise InputError("the hybrid needs members of 1 or more, and one of lms")
+    if min(settings.members, settings.adapted_members) < 1 or not settings.lms:
+        raise InputError("the hybrid needs members and adapted_members of 1 or more, and one of lms")
     if settings.copies < 0 or not 0.0 <= settings.speed < 1.0 or not 0.0 <= settings.disturbed <= 1.0:
         raise InputError("the hybrid needs copies of 0 or more, speed and disturbed from 0 to 1")
     if settings.epochs < 0 or settings.network_copies < 0:
