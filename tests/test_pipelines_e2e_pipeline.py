@@ -3,100 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tone_letters import RATE, SENTENCES, TINY, Tones, quiet, spoken
 
 from data.errors import InputError
-from data.types import Audio, Utterance
+from data.types import Audio
 from pipelines.e2e import language
 from pipelines.e2e.pipeline import EndToEndPipeline
 from pipelines.ngram import estimate, write_arpa
 from pipelines.protocol import Chunk, SessionOverError
 from pipelines.texts import corpus_model
-
-RATE = 8000
-TONES = {"a": 400.0, "b": 1000.0, "c": 2400.0}
-SENTENCES = [
-    "ab",
-    "ba",
-    "ac ba",
-    "ca ab",
-    "ab ac",
-    "cab",
-    "ba cab",
-    "ac",
-    "cab ab",
-    "ca",
-    "ab ba ca",
-    "ba ac",
-]
-TINY = {
-    "epochs": 45,
-    "batch_seconds": 8.0,
-    "channels": 32,
-    "hidden": 24,
-    "blocks": 2,
-    "dropout": 0.0,
-    "learning_rate": 0.01,
-    "flat_epochs": 3,
-    "plain_epochs": 100,
-    "ema": 0.9,
-    "threads": 1,
-    "tune": ["wfst"],
-    "device": "cpu",
-}
-
-
-def spoken(text: str, seed: int) -> np.ndarray:
-    """Each character a tone of 160 ms with a short gap, a space as 160 ms of hiss."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(0.16 * RATE)) / RATE
-    quiet = np.zeros(int(0.04 * RATE))
-    parts = [quiet]
-    for c in text:
-        tone = np.sin(2 * np.pi * TONES[c] * t) * 0.3 if c in TONES else np.zeros(len(t))
-        parts += [tone, quiet]
-    samples = np.concatenate([*parts, quiet, quiet])
-    return (samples + rng.normal(0, 1e-3, len(samples))).astype(np.float32)
-
-
-@dataclass
-class Tones:
-    """A training set by shape, its utterances named by number."""
-
-    sentences: list[str]
-    name: str = "tones"
-    language: str = "en"
-    sample_rate: int = RATE
-    dictionary: Path | None = None
-    language_model: Path | None = None
-    text: Path | None = None
-    general_text: tuple[Path, ...] = ()
-    spoil: dict[str, np.ndarray] = field(default_factory=dict)
-
-    @property
-    def train(self) -> list[Utterance]:
-        return [Utterance(f"u{i}", "s", t, Path("none")) for i, t in enumerate(self.sentences)]
-
-    @property
-    def dev(self) -> list[Utterance]:
-        return self.train[:4]
-
-    def audio(self, utterance: Utterance) -> Audio:
-        found = self.spoil.get(utterance.id)
-        samples = spoken(utterance.text, int(utterance.id[1:])) if found is None else found
-        return Audio(samples, RATE)
-
-    def normalise(self, text: str) -> str:
-        return " ".join(text.lower().split())
-
-
-def quiet(done: float, total: float, note: str = "", *, stage: str = "") -> None:
-    pass
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +13,23 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from data.errors import InputError
+from pipelines.e2e.course import Course
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """After `step` updates: the network, AdamW's moments, the average of the weights, the losses so far.
+    """After `step` updates: the network, AdamW's moments, their average, and the best average so far.
 
-    `kind` says by name what the network is: its architecture, sizes and tokens.
+    `course` is what the training remembers beside them, as JSON; `kind` says by name what the network is:
+    its architecture, sizes and tokens.
     """
 
     step: int
     network: nn.Module
     optimiser: torch.optim.Optimizer
     average: Mapping[str, Tensor]
-    losses: list[float]
+    best: Mapping[str, Tensor]
+    course: str
     kind: Mapping[str, str]
 
 
@@ -41,7 +43,9 @@ class Resumable(Protocol):
     @property
     def average(self) -> dict[str, Tensor]: ...
     @property
-    def losses(self) -> list[float]: ...
+    def best(self) -> dict[str, Tensor]: ...
+    @property
+    def course(self) -> Course: ...
     @property
     def kind(self) -> Mapping[str, str]: ...
 
@@ -66,9 +70,10 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, 
 def write_state(path: Path, state: State) -> None:
     tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in state.average.items()}
+    tensors |= {f"best.{k}": v for k, v in state.best.items()}
     for i, moments in state.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{i}.{k}": v for k, v in moments.items()}
-    metadata = {"step": str(state.step), "losses": json.dumps(state.losses), **state.kind}
+    metadata = {"step": str(state.step), "course": state.course, **state.kind}
     save_tensors(tensors, path, metadata)
 
 
@@ -80,9 +85,9 @@ def read_state(path: Path, into: Resumable) -> int:
             tensors: dict[str, Tensor] = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         _same_kind(metadata, into.kind, path)
         _restore(tensors, into)
-        into.losses[:] = json.loads(metadata["losses"])
+        into.course.restore(metadata["course"])
         return int(metadata["step"])
-    except (SafetensorError, OSError, RuntimeError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise InputError("this checkpoint does not fit the model; delete it to train anew", path) from error
 
 
@@ -100,6 +105,8 @@ def _restore(tensors: Mapping[str, Tensor], into: Resumable) -> None:
     into.network.load_state_dict(_under(tensors, "network."))
     for name, value in _under(tensors, "average.").items():
         into.average[name].copy_(value)
+    into.best.clear()
+    into.best.update({k: v.to(into.average[k].device) for k, v in _under(tensors, "best.").items()})
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _under(tensors, "optimiser.").items():
         index, _, key = name.partition(".")

@@ -8,19 +8,22 @@ from pathlib import Path
 
 import torch
 
-from data.errors import InputError
 from pipelines.e2e import acoustics, language
 from pipelines.e2e.acoustics import Acoustics
+from pipelines.e2e.course import Course
 from pipelines.e2e.decoder import GraphSearch, PrefixBeam, Weights
 from pipelines.e2e.device import find_device
 from pipelines.e2e.features import LogMel
+from pipelines.e2e.fit import Fit
 from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import build
+from pipelines.e2e.pace import Pace
+from pipelines.e2e.selection import dev_part, judge_of
 from pipelines.e2e.settings import TrainSettings, network_shape
 from pipelines.e2e.speech import Speech, load_speech
 from pipelines.e2e.token_graph import read_token_graph
 from pipelines.e2e.tokens import tokens_of
-from pipelines.e2e.train import Trainer, fit, plan
+from pipelines.e2e.train import Trainer, plan
 from pipelines.protocol import Progress, TrainingSet
 
 _FEATURE_MS = 10
@@ -63,11 +66,16 @@ def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progres
     checkpoint = model_dir / "checkpoint.safetensors"
     steps = plan(speech, settings)
     trainer = Trainer(network.to(device), settings, len(steps), window, device, symbols=tokens.symbols)
-    weights = fit(trainer, speech, front, steps, checkpoint=checkpoint, progress=Share(progress, 3, 94))
-    network.load_state_dict(weights)
-    trained = Acoustics(network.eval(), front.to(device), tokens, window, device)
+    trained = Acoustics(network, front, tokens, window, device)
+    judge = judge_of(corpus, trained) if settings.score_epochs else None
+    pace = Pace(len(steps))
+    run = Fit(trainer, speech, front, steps, checkpoint, Share(progress, 3, 94), pace, judge)
+    ended = run.run()
+    network.load_state_dict(run.weights)
+    network.eval()
+    front.to(device)
     add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
-    acoustics.save(trained, model_dir, _history(settings, speech, trainer))
+    acoustics.save(trained, model_dir, _history(settings, speech, trainer.course, ended))
     checkpoint.unlink(missing_ok=True)
 
 
@@ -77,19 +85,17 @@ def _network(tokens: int, settings: TrainSettings) -> Network:
         return build(settings.architecture, asdict(network_shape(settings, tokens)))
 
 
-def _history(settings: TrainSettings, speech: Speech, trainer: Trainer) -> dict[str, object]:
-    curve = [round(sum(part) / len(part), 4) for part in _pieces(trainer.losses, 50)]
+def _history(settings: TrainSettings, speech: Speech, course: Course, ended: str) -> dict[str, object]:
     return {
         "settings": asdict(settings),
         "utterances": len(speech.examples),
         "too_short": speech.too_short,
-        "steps": len(trainer.losses),
-        "loss": curve,
+        "steps": len(course.losses),
+        "ended": ended,
+        "chosen_step": course.best.step if course.best else len(course.losses),
+        "loss": course.curve()["loss"],
+        "dev": [{"step": score.step, "errors": score.errors} for score in course.scores],
     }
-
-
-def _pieces(values: list[float], size: int) -> list[list[float]]:
-    return [values[i : i + size] for i in range(0, len(values), size)]
 
 
 def add_language(
@@ -119,12 +125,6 @@ def add_language(
 
 def hear(corpus: TrainingSet, trained: Acoustics) -> list[language.Heard]:
     """The posteriors of dev; utterances that cannot be read are left out."""
-    audio, references = [], []
-    for utterance in corpus.dev[:: len(corpus.dev) // _TUNING_UTTERANCES + 1]:  # a few of every speaker
-        try:
-            audio.append(corpus.audio(utterance))
-        except InputError:
-            continue
-        references.append(corpus.normalise(utterance.text))
-    posteriors = trained.posteriors(audio)
-    return [language.Heard(p, r) for p, r in zip(posteriors, references, strict=True)]
+    spoken = dev_part(corpus, _TUNING_UTTERANCES)
+    posteriors = trained.posteriors([audio for audio, _ in spoken])
+    return [language.Heard(p, text) for p, (_, text) in zip(posteriors, spoken, strict=True)]

@@ -1,8 +1,4 @@
-"""The training loop: so many steps, resumable after each checkpoint to the very same curve.
-
-Whatever is random in a step is drawn from generators seeded by (seed, step): a checkpoint holds no
-generator.
-"""
+"""The updates of a training in their order, and what one of them does to the network."""
 
 from __future__ import annotations
 
@@ -10,23 +6,20 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from data.errors import InputError
-from pipelines.e2e.augment import Augmentation
-from pipelines.e2e.checkpoint import State, read_state, write_state
+from pipelines.e2e.checkpoint import State
+from pipelines.e2e.course import Course
 from pipelines.e2e.device import precision
-from pipelines.e2e.features import LogMel
 from pipelines.e2e.losses import ctc, flat_start
 from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import name_of
 from pipelines.e2e.settings import TrainSettings
-from pipelines.e2e.speech import Batch, Speech, epoch_order, make_batch
-from pipelines.protocol import Progress
+from pipelines.e2e.speech import Batch, Speech, epoch_order
 
 
 class DivergedError(InputError):
@@ -44,15 +37,16 @@ class Step:
 
 @dataclass(eq=False)
 class Trainer:
-    """The network under training, its optimiser, and the running average of its weights."""
+    """The network under training, its optimiser, the running average of its weights, and the best so far."""
 
     network: Network
     settings: TrainSettings
     total: int
     window: Window
     device: torch.device
-    losses: list[float] = field(default_factory=list)
     symbols: tuple[str, ...] = ()
+    course: Course = field(default_factory=Course)
+    best: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         s = self.settings
@@ -61,12 +55,12 @@ class Trainer:
         )
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
 
-    def rate(self, step: int) -> float:
+    def rate(self, position: float) -> float:
         """Linear warm-up, then half a cosine down to a hundredth."""
         warm = max(1, int(self.settings.warm_up * self.total))
-        if step < warm:
-            return self.settings.learning_rate * (step + 1) / warm
-        share = (step - warm) / max(1, self.total - warm)
+        if position < warm:
+            return self.settings.learning_rate * min(1.0, (position + 1) / warm)
+        share = (position - warm) / max(1, self.total - warm)
         return self.settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
     def step(self, batch: Batch, step: Step, windowed: bool) -> float:
@@ -75,17 +69,17 @@ class Trainer:
         value = float(loss.detach())
         if not math.isfinite(value):
             raise DivergedError(
-                f"the loss is {value} at step {step.index} on {', '.join(batch.ids[:4])}"
-                f"{' and others' if len(batch.ids) > 4 else ''}; lower learning_rate, or check them"
+                f"the loss is {value} at step {step.index} on {_named(batch.ids)}; lower learning_rate,"
+                " or check them"
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate(step.index)
+            group["lr"] = self.rate(self.course.position)
         self.optimiser.step()
         self._follow(step.index)
-        self.losses.append(value)
+        self.course.losses.append(value)
         return value
 
     def _loss(self, batch: Batch, step: Step, windowed: bool) -> Tensor:
@@ -116,7 +110,9 @@ class Trainer:
         }
 
     def state(self, step: int) -> State:
-        return State(step, self.network, self.optimiser, self.average, self.losses, self.kind)
+        return State(
+            step, self.network, self.optimiser, self.average, self.best, self.course.to_json(), self.kind
+        )
 
 
 def plan(speech: Speech, settings: TrainSettings) -> list[Step]:
@@ -134,31 +130,6 @@ def _steps(speech: Speech, settings: TrainSettings) -> Iterator[Step]:
             index += 1
 
 
-def fit(
-    trainer: Trainer,
-    speech: Speech,
-    front: LogMel,
-    steps: list[Step],
-    *,
-    checkpoint: Path,
-    progress: Progress,
-) -> dict[str, Tensor]:
-    """Trains through `steps`, from `checkpoint` on where there is one; returns the averaged weights."""
-    s = trainer.settings
-    start = read_state(checkpoint, trainer) if checkpoint.exists() else 0
-    disturbance = Augmentation(s.warp, noise=s.noise, narrow=s.narrow, masked_bands=s.masked_bands)
-    trainer.network.train()
-    for step in steps[start:]:
-        rng = np.random.default_rng((s.seed, 1, step.index))
-        augmentation = disturbance if step.epoch >= s.plain_epochs else None
-        speeds = step.epoch >= s.flat_epochs
-        batch = make_batch(speech, step.examples, front, speeds=speeds, settings=augmentation, rng=rng)
-        with torch.random.fork_rng():
-            torch.manual_seed(s.seed * 1_000_003 + step.index)
-            trainer.step(batch, step, bool(rng.random() < s.windowed))
-        done = step.index + 1
-        if done % s.checkpoint_steps == 0 or done == len(steps):
-            write_state(checkpoint, trainer.state(done))
-        running = float(np.mean(trainer.losses[-50:]))
-        progress(done, len(steps), f"epoch {step.epoch + 1} of {s.epochs}, loss {running:.3f}")
-    return trainer.average
+def _named(ids: tuple[str, ...], most: int = 12) -> str:
+    more = f" and {len(ids) - most} more" if len(ids) > most else ""
+    return ", ".join(ids[:most]) + more

@@ -1,0 +1,132 @@
+"""The loop of a training: what is kept, what ends it, and what it tells of its way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jiwer
+import pytest
+import torch
+from tone_letters import RATE, SENTENCES, TINY, Tones, quiet, spoken
+
+from data.errors import InputError
+from data.types import Audio
+from pipelines.e2e.features import LogMel
+from pipelines.e2e.fit import EPOCHS, PATIENCE, Fit
+from pipelines.e2e.models.network import Window
+from pipelines.e2e.models.registry import build
+from pipelines.e2e.pace import Pace
+from pipelines.e2e.pipeline import EndToEndPipeline
+from pipelines.e2e.settings import TrainSettings, train_settings
+from pipelines.e2e.speech import Speech, load_speech
+from pipelines.e2e.tokens import Tokens
+from pipelines.e2e.train import Trainer, plan
+
+CPU = torch.device("cpu")
+LETTERS = Tokens(("", " ", "a", "b", "c"))
+SHORT = {**TINY, "epochs": 4, "flat_epochs": 1, "plain_epochs": 1, "batch_seconds": 4.0, "dropout": 0.1}
+
+
+def card(folder: Path) -> dict:
+    return json.loads((folder / "card.json").read_text())["training"]
+
+
+@pytest.fixture(scope="module")
+def front() -> LogMel:
+    torch.set_num_threads(1)
+    return LogMel(RATE)
+
+
+@pytest.fixture(scope="module")
+def speech(front: LogMel) -> Speech:
+    corpus = Tones(SENTENCES)
+    found = load_speech(corpus, corpus.train, LETTERS, front, quiet, subsampling=4)
+    front.learn(example.variants[0].float() for example in found.examples)
+    return found
+
+
+def fitting(speech: Speech, front: LogMel, checkpoint: Path, settings: TrainSettings, **parts: object) -> Fit:
+    torch.manual_seed(1)
+    sizes = {"tokens": len(LETTERS), "channels": 8, "hidden": 4, "blocks": 1}
+    network = build("conv_recurrent", sizes)
+    steps = plan(speech, settings)
+    trainer = Trainer(network, settings, len(steps), Window(6, 8), CPU, symbols=LETTERS.symbols)
+    return Fit(trainer, speech, front, steps, checkpoint, quiet, **{"pace": Pace(len(steps)), **parts})
+
+
+class Verdicts:
+    """A judge whose verdicts are known beforehand; it remembers what it was shown."""
+
+    def __init__(self, errors: list[float]) -> None:
+        self.left, self.shown = list(errors), []
+
+    def errors(self, weights: dict[str, torch.Tensor]) -> float:
+        self.shown.append({name: value.clone() for name, value in weights.items()})
+        return self.left.pop(0)
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_the_weights_with_the_fewest_errors_are_kept_and_patience_ends_the_training(
+    speech: Speech, front: LogMel, tmp_path: Path
+) -> None:
+    settings = train_settings({**SHORT, "epochs": 9, "score_epochs": 1, "patience": 2})
+    judge = Verdicts([1.0, 1.0, 1.0, 0.5, 0.2, 0.3, 0.2, 0.1, 0.1])
+    run = fitting(speech, front, tmp_path / "a", settings, judge=judge)
+    assert run.run() == PATIENCE
+    assert [score.errors for score in run.trainer.course.scores] == [1.0, 1.0, 1.0, 0.5, 0.2, 0.3, 0.2]
+    assert same(run.weights, judge.shown[4]) and not same(run.weights, judge.shown[5])
+    again = fitting(speech, front, tmp_path / "a", settings, judge=Verdicts([]))
+    assert again.run() == PATIENCE
+    assert same(again.weights, judge.shown[4])
+
+
+def test_without_patience_every_epoch_is_gone_through(speech: Speech, front: LogMel, tmp_path: Path) -> None:
+    settings = train_settings({**SHORT, "score_epochs": 3})
+    judge = Verdicts([0.5, 0.6])
+    run = fitting(speech, front, tmp_path / "a", settings, judge=judge)
+    assert run.run() == EPOCHS
+    assert not judge.left  # after the third epoch, and at the end
+    assert same(run.weights, judge.shown[0])
+
+
+def test_scoring_disturbs_no_training(speech: Speech, front: LogMel, tmp_path: Path) -> None:
+    plain, scored = (
+        fitting(speech, front, tmp_path / str(n), train_settings({**SHORT, "score_epochs": n}), judge=judge)
+        for n, judge in ((0, None), (1, Verdicts([0.4, 0.3, 0.2, 0.1])))
+    )
+    plain.run()
+    scored.run()
+    assert plain.trainer.course.losses == scored.trainer.course.losses
+    assert same(plain.weights, scored.weights)
+
+
+def test_a_model_has_the_errors_that_its_card_tells(tmp_path: Path) -> None:
+    notes = []
+
+    def listen(done: float, total: float, note: str = "", *, stage: str = "") -> None:
+        notes.append(note)
+
+    corpus = Tones(SENTENCES)
+    EndToEndPipeline.train(corpus, {**TINY, "epochs": 20, "score_epochs": 2}, tmp_path, listen)
+    told = card(tmp_path)
+    best = min(told["dev"], key=lambda score: score["errors"])
+    assert told["chosen_step"] == best["step"] and best["errors"] < told["dev"][0]["errors"]
+    audio = [Audio(spoken(u.text, int(u.id[1:])), RATE) for u in corpus.dev]
+    heard = EndToEndPipeline.load(tmp_path, {"device": "cpu"}).transcribe(audio)
+    assert best["errors"] == pytest.approx(jiwer.cer([u.text for u in corpus.dev], [t.text for t in heard]))
+    assert any(f"errors on dev {told['dev'][-2]['errors']:.1%}" in note for note in notes)
+
+
+def test_patience_without_scores_or_dev_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="patience wants score_epochs"):
+        train_settings({"patience": 3})
+
+    class Dumb(Tones):
+        dev = ()
+
+    with pytest.raises(InputError, match="no dev speech"):
+        EndToEndPipeline.train(Dumb(SENTENCES), {**SHORT, "score_epochs": 1}, tmp_path, quiet)
