@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import InputError
-from pipelines.e2e.decoder import GraphSearch, Greedy, PrefixBeam, Weights
+from pipelines.e2e.decoder import Greedy, Weights
+from pipelines.e2e.graph_search import GraphDecoder, GraphSearch
+from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.token_graph import arpa_words, read_token_graph, token_graph
 from pipelines.e2e.tokens import Tokens, collapse, read_tokens, tokens_of
+from pipelines.nbest import nbest
 from pipelines.ngram import NgramModel, estimate, write_arpa
 
 TOKENS = tokens_of(["ab", "b'"])  # blank, space, apostrophe, a, b
@@ -82,7 +85,7 @@ def test_greedy_in_pieces_equals_greedy_at_once(path: list[int], cuts: list[int]
     stream = greedy.start()
     for piece in np.split(log_probs, sorted(cuts)):
         stream.advance(piece)
-    assert stream.partial() == stream.finish() == greedy.decode(log_probs)
+    assert stream.partial() == stream.finish().text == greedy.hear(log_probs).text
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -94,16 +97,32 @@ def test_the_token_graph_finds_the_best_of_all_paths(seed: int, model: NgramMode
     assert scores[heard][0] == pytest.approx(best, abs=2e-3)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_best_texts_of_the_token_graph_are_the_best_of_all(
+    seed: int, model: NgramModel, arpa: Path
+) -> None:
+    log_probs = posteriors(6, seed)
+    scores = brute_force(log_probs, model, WEIGHTS)
+    search = GraphSearch(token_graph(arpa, TOKENS), WEIGHTS, beam=1000.0)
+    found = nbest(search.search.lattice(search.scale(log_probs), 20.0), 5)
+    best = sorted((one for one, _ in scores.values()), reverse=True)[:5]
+    assert [-path.cost * WEIGHTS.lm_weight for path in found] == pytest.approx(best, abs=5e-3)
+    assert [scores[search.words.text(path.words)][0] for path in found] == pytest.approx(best, abs=5e-3)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_search_in_pieces_equals_the_search_at_once(seed: int, arpa: Path) -> None:
     search = GraphSearch(token_graph(arpa, TOKENS), WEIGHTS)
     log_probs = posteriors(30, seed)
-    stream = search.start()
+    decoder = GraphDecoder(search, TOKENS, nbest=50)
+    stream = decoder.start()
     assert stream.partial() == ""
     for piece in np.array_split(log_probs, 7):
         stream.advance(piece)
         assert set(stream.partial().split()) <= {w for s in TEXT for w in s}
-    assert stream.finish() == search.decode(log_probs)
+    heard = stream.finish()
+    assert heard == decoder.hear(log_probs)
+    assert heard.text == search.decode(log_probs)
 
 
 @pytest.mark.parametrize("text", ["a b a", "ab a", "b b'", "aa b"])

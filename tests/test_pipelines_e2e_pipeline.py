@@ -61,6 +61,22 @@ def test_batches_change_nothing(model: Path) -> None:
     assert pipeline.transcribe(audio) == [pipeline.transcribe([a])[0] for a in audio]
 
 
+@pytest.mark.parametrize("decoder", ["greedy", "wfst", "beam"])
+def test_words_come_with_their_times_and_confidences(model: Path, decoder: str) -> None:
+    samples, begins = spoken("ba cab", 3), (0.04, 0.64)  # the second word after two tones and a hiss
+    for confidence in (False, True):
+        pipeline = EndToEndPipeline.load(model, {"decoder": decoder, "confidence": confidence})
+        heard = pipeline.transcribe([Audio(samples, RATE)])[0]
+        assert " ".join(word.text for word in heard.words) == heard.text == "ba cab"
+        assert [word.start for word in heard.words] == pytest.approx(begins, abs=0.25)
+        assert heard.words[0].end <= heard.words[1].start < heard.words[1].end <= len(samples) / RATE
+        sure = [word.confidence for word in heard.words]
+        assert all(0.5 < c <= 1.0 for c in sure) if confidence else sure == [None, None]
+        session = pipeline.open_session()
+        live = pipeline.advance([session], [Chunk(samples, RATE, last=True)])[0]
+        assert live.final and [word.text for word in live.words] == live.text.split()
+
+
 def test_silence_and_nothing_at_all_give_a_transcript(model: Path) -> None:
     for decoder in ("greedy", "wfst", "beam"):
         pipeline = EndToEndPipeline.load(model, {"decoder": decoder})

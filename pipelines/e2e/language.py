@@ -10,7 +10,9 @@ from pathlib import Path
 import jiwer
 
 from data.errors import InputError
-from pipelines.e2e.decoder import GraphSearch, LogProbs, PrefixBeam, Weights
+from pipelines.e2e.decoder import LogProbs, Weights
+from pipelines.e2e.graph_search import GraphSearch
+from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.settings import CORPUS_LM, TRIGRAM
 from pipelines.e2e.token_graph import arpa_words, token_graph
 from pipelines.e2e.tokens import Tokens

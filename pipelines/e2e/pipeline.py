@@ -11,14 +11,16 @@ import torch
 
 from data.errors import InputError
 from data.types import Audio, Transcript
-from pipelines.e2e import acoustics, language, recipe
+from pipelines.e2e import acoustics, recipe
 from pipelines.e2e.acoustics import Acoustics
-from pipelines.e2e.decoder import Decoder, DecoderStream, GraphSearch, Greedy, PrefixBeam, Weights
+from pipelines.e2e.decoder import Decoder, DecoderStream
+from pipelines.e2e.decoding import open_decoder
 from pipelines.e2e.device import find_device
+from pipelines.e2e.features import HOP_S
+from pipelines.e2e.hypothesis import Hypothesis
 from pipelines.e2e.models.network import Window
 from pipelines.e2e.settings import DecodeSettings, decode_settings, train_settings
 from pipelines.e2e.streaming import Feed, StreamingNetwork
-from pipelines.e2e.token_graph import read_token_graph
 from pipelines.protocol import (
     Capabilities,
     Chunk,
@@ -50,7 +52,7 @@ class EndToEndSession:
 class EndToEndPipeline:
     """See `pipelines.protocol.Pipeline`."""
 
-    capabilities = Capabilities(streaming=True, devices=("cpu", "cuda"), trainable=True)
+    capabilities = Capabilities(streaming=True, word_times=True, devices=("cpu", "cuda"), trainable=True)
 
     def __init__(self, acoustics: Acoustics, decoder: Decoder, settings: DecodeSettings) -> None:
         self._acoustics, self._decoder, self._settings = acoustics, decoder, settings
@@ -61,6 +63,7 @@ class EndToEndPipeline:
         self._facts: dict[str, float | str] = {}
         self.capabilities = Capabilities(
             streaming=acoustics.network.streams,
+            word_times=True,
             devices=("cpu", "cuda"),
             sample_rate=acoustics.front.sample_rate,
             look_ahead_ms=None if self._network is None else round(1000 * self._network.look_ahead_s, 1),
@@ -78,7 +81,7 @@ class EndToEndPipeline:
         settings = decode_settings(config)
         torch.set_num_threads(settings.threads)
         trained = acoustics.load(model_dir, find_device(settings.device))
-        decoder, facts = _decoder(model_dir, trained, settings)
+        decoder, facts = open_decoder(model_dir, trained.tokens, settings)
         pipeline = cls(trained, decoder, settings)
         size = (model_dir / "model.safetensors").stat().st_size
         pipeline._facts = {"model_bytes": float(size), **facts}
@@ -88,7 +91,7 @@ class EndToEndPipeline:
         for audio in batch:
             if not np.isfinite(audio.samples).all():
                 raise InputError("the audio holds samples that are no numbers (NaN or infinite)")
-        return [Transcript(self._decoder.decode(p)) for p in self._acoustics.posteriors(batch)]
+        return [self._heard(self._decoder.hear(p)) for p in self._acoustics.posteriors(batch)]
 
     def open_session(self) -> EndToEndSession:
         return EndToEndSession(self._streaming(), self._decoder.start())
@@ -127,10 +130,13 @@ class EndToEndPipeline:
     def _transcript(self, session: EndToEndSession, chunk: Chunk, grown: bool) -> Transcript:
         if chunk.last:
             session.close()
-            return Transcript(session.decoder.finish())
+            return self._heard(session.decoder.finish())
         if grown:
             session.text = session.decoder.partial()
         return Transcript(session.text, final=False)
+
+    def _heard(self, hypothesis: Hypothesis) -> Transcript:
+        return hypothesis.transcript(HOP_S * self._acoustics.network.subsampling)
 
     def synchronize(self) -> None:
         if self._acoustics.device.type == "cuda":
@@ -167,28 +173,3 @@ def _window(trained: Acoustics, settings: DecodeSettings) -> Window:
         trained.window.chunk if settings.chunk_ms is None else asked.chunk,
         trained.window.right if settings.right_ms is None else asked.right,
     )
-
-
-def _decoder(
-    model_dir: Path, trained: Acoustics, settings: DecodeSettings
-) -> tuple[Decoder, dict[str, float | str]]:
-    """The decoder that `settings` ask for, with the weights tuned for it unless they are set by hand."""
-    if settings.decoder == "greedy":
-        return Greedy(trained.tokens), {"ngrams": 0.0}
-    tuned = language.read_weights(model_dir, settings.decoder, settings.lm)
-    weights = Weights(
-        tuned.lm_weight if settings.lm_weight is None else settings.lm_weight,
-        tuned.insertion if settings.insertion is None else settings.insertion,
-    )
-    arpa = language.arpa_path(model_dir, settings.lm)
-    facts: dict[str, float | str] = {
-        "lm": settings.lm,
-        "lm_weight": weights.lm_weight,
-        "insertion": weights.insertion,
-        "ngrams": float(language.ngrams(arpa)),
-    }
-    if settings.decoder == "beam":
-        return PrefixBeam(trained.tokens, arpa, weights, int(settings.beam or 64)), facts
-    graph = read_token_graph(language.graph_path(model_dir, settings.lm))
-    search = GraphSearch(graph, weights, settings.beam or 14.0, settings.max_active)
-    return search, {**facts, "graph_arcs": float(len(graph.arcs.source))}

@@ -11,13 +11,15 @@ import torch
 from pipelines.e2e import acoustics, language
 from pipelines.e2e.acoustics import Acoustics
 from pipelines.e2e.course import Course
-from pipelines.e2e.decoder import GraphSearch, PrefixBeam, Weights
+from pipelines.e2e.decoder import Weights
 from pipelines.e2e.device import find_device
 from pipelines.e2e.features import LogMel
 from pipelines.e2e.fit import Fit
+from pipelines.e2e.graph_search import GraphSearch
 from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import build
 from pipelines.e2e.pace import Pace
+from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.selection import dev_part, judge_of
 from pipelines.e2e.settings import TrainSettings, network_shape
 from pipelines.e2e.speech import Speech, load_speech

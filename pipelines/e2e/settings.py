@@ -63,7 +63,11 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """`beam` None: the decoder's default. Window sizes None: those that the model was trained with."""
+    """`beam` None: the decoder's default. Window sizes None: those that the model was trained with.
+
+    `confidence`: of each word, greedily from its tokens' posteriors, else from the `nbest` word sequences
+    (of wfst, those that cost at most `lattice_beam` more than the best, in the network's natural logs).
+    """
 
     decoder: str = "greedy"
     lm: str = TRIGRAM
@@ -73,6 +77,9 @@ class DecodeSettings:
     right_ms: int | None = None
     lm_weight: float | None = None
     insertion: float | None = None
+    confidence: bool = False
+    nbest: int = 100
+    lattice_beam: float = 6.0
     threads: int = 1
     device: str = "auto"
 
@@ -113,6 +120,8 @@ def decode_settings(config: Config) -> DecodeSettings:
         raise InputError(
             f"e2e: no decoder is called {settings.decoder!r}{hint}; there are {', '.join(DECODERS)}"
         )
+    if settings.nbest < 1 or settings.lattice_beam <= 0:
+        raise InputError("e2e: pipeline.decode: nbest wants 1 or more, lattice_beam more than 0")
     _windows(settings.chunk_ms or 240, settings.right_ms or 320, "decode")
     return settings
 

@@ -1,9 +1,9 @@
 """CTC's token graph T o L o G: from a grammar over words to a graph over the frames' tokens.
 
-L spells words in characters with a space between words; T is CTC's mapping of frames to characters: runs
-of a token count once, blanks separate. As in Miao et al., "EESEN" (ASRU 2015), but T is not composed:
-each arc of the determinised L o G is expanded by itself, which also serves alphabets of thousands of
-characters.
+L spells words in tokens, with a space between words where that is one; T is CTC's mapping of frames to
+tokens: runs of a token count once, blanks separate. As in Miao et al., "EESEN" (ASRU 2015), but T is not
+composed: each arc of the determinised L o G is expanded by itself, which also serves alphabets of thousands
+of tokens.
 """
 
 from __future__ import annotations
@@ -72,12 +72,10 @@ def read_token_graph(path: Path) -> TokenGraph:
 
 
 def token_graph(arpa: Path, tokens: Tokens) -> TokenGraph:
-    """Words with characters that are no tokens are left out. Raises `InputError` where no word is left."""
+    """Words that the tokens cannot spell are left out. Raises `InputError` where no word is left."""
     words = WordTable(tuple(word for word in arpa_words(arpa) if tokens.covers(word)))
     if not words.words:
-        raise InputError(
-            "no word of this language model is spelled in the characters of the training text", arpa
-        )
+        raise InputError("no word of this language model is spelled in the tokens of the training text", arpa)
     grammar = grammar_graph(arpa, words)
     lexicon, marks = _lexicon(words, tokens)
     kaldifst.arcsort(lexicon, sort_type="olabel")
@@ -89,11 +87,14 @@ def token_graph(arpa: Path, tokens: Tokens) -> TokenGraph:
 
 
 def _lexicon(words: WordTable, tokens: Tokens) -> tuple[Any, int]:
-    """L and the first input label that is a mark (of back-off); labels of characters are token id + 1."""
+    """L and the first input label that is a mark (of back-off); labels of tokens are token id + 1.
+
+    After a word a spaced alphabet has its space; in a marked one the next word may begin at once.
+    """
     rows: list[tuple[int, int, int, int]] = []  # source, input, output, target
-    start, after = 0, 1
-    states = 2
-    space, mark = tokens.space + 1, len(tokens) + 1
+    start, after = 0, int(tokens.spaced)
+    states = after + 1
+    mark = len(tokens) + 1
     for label, word in enumerate(words.words, start=1):
         spelling = tokens.encode(word)
         here = start
@@ -102,11 +103,9 @@ def _lexicon(words: WordTable, tokens: Tokens) -> tuple[Any, int]:
             states += n + 1 < len(spelling)
             rows.append((here, token + 1, label if n == 0 else 0, there))
             here = there
-    rows += [
-        (after, space, 0, start),
-        (start, mark, words.backoff, start),
-        (after, mark, words.backoff, after),
-    ]
+    rows += [(state, mark, words.backoff, state) for state in range(after + 1)]
+    if tokens.spaced:
+        rows.append((after, tokens.space + 1, 0, start))
     table = np.array(rows, np.int32)
     final = np.full(states, np.inf, np.float32)
     final[[start, after]] = 0.0

@@ -1,4 +1,9 @@
-"""The alphabet of a CTC network: characters, the space that ends words, and the blank."""
+"""The alphabet of a CTC network: the blank, and characters or word pieces.
+
+Where a word ends is told in one of two ways. Spaced: a space is a token of its own. Marked: there is no such
+token, and those that begin a word carry sentencepiece's mark, as in `▁ab` and `c` for the word `abc`. In a
+language written without spaces every character begins a word, and no frame is spent on what nobody writes.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import InputError
+from data.text import normaliser
+from pipelines.e2e.pieces import MARK, Pieces, read_pieces, train_pieces
 
 BLANK = 0
 SPACE = " "
+AUTO, CHARACTERS, IDEOGRAPHS, PIECES = "auto", "characters", "ideographs", "pieces"
+KINDS = (AUTO, CHARACTERS, IDEOGRAPHS, PIECES)
+_PIECES_FILE = "pieces.model"
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """`symbols[0]` is the blank, written as the empty string; the others are one character each."""
+    """`symbols[0]` is the blank, written as the empty string.
+
+    The others are single characters, the space among them; or single characters and, with `pieces`, longer
+    parts of words, marked where they begin one.
+    """
 
     symbols: tuple[str, ...]
+    pieces: Pieces | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_ids", {symbol: i for i, symbol in enumerate(self.symbols)})
@@ -26,7 +41,19 @@ class Tokens:
         return len(self.symbols)
 
     @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+        if self.pieces is not None:
+            return PIECES
+        return CHARACTERS if self.spaced else IDEOGRAPHS
+
+    @property
+    def spaced(self) -> bool:
+        return SPACE in self._table
+
+    @property
     def space(self) -> int:
+        """Of a spaced alphabet."""
         return self._table[SPACE]
 
     @property
@@ -34,36 +61,79 @@ class Tokens:
         table: dict[str, int] = getattr(self, "_ids")  # noqa: B009
         return table
 
+    def is_space(self, token: int) -> bool:
+        return self.symbols[token] == SPACE
+
+    def begins(self, token: int) -> bool:
+        """Whether a word that is under way is over with `token`: a space, or another word's beginning."""
+        return self.symbols[token].startswith(SPACE if self.spaced else MARK)
+
     def encode(self, text: str) -> list[int]:
-        """The ids of the characters of `text`; characters that are no tokens are left out."""
-        return [self._table[c] for c in text if c in self._table]
+        """The ids of `text`, its words parted by spaces; characters that are no tokens are left out."""
+        return [self._table[symbol] for symbol in self._spelling(text) if symbol in self._table]
 
     def covers(self, text: str) -> bool:
-        return all(c in self._table for c in text)
+        return all(symbol in self._table for symbol in self._spelling(text))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, blanks left out, runs of spaces as one, none at the ends."""
-        return " ".join("".join(self.symbols[i] for i in ids).split())
+        text = "".join(self.symbols[i] for i in ids)
+        return " ".join((text if self.spaced else text.replace(MARK, SPACE)).split())
+
+    def _spelling(self, text: str) -> Sequence[str]:
+        if self.spaced:
+            return text
+        return [symbol for word in text.split() for symbol in self._word(word)]
+
+    def _word(self, word: str) -> Sequence[str]:
+        return (MARK + word[0], *word[1:]) if self.pieces is None else self.pieces.split(word)
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps({"symbols": self.symbols}, ensure_ascii=False), encoding="utf-8")
+        """A JSON file, and the piece model beside it."""
+        if self.pieces is not None:
+            path.with_name(_PIECES_FILE).write_bytes(self.pieces.model)
+        alphabet = {"symbols": self.symbols, "kind": self.kind}
+        path.write_text(json.dumps(alphabet, ensure_ascii=False), encoding="utf-8")
+
+
+def make_tokens(texts: Iterable[str], kind: str, language: str, pieces: int) -> Tokens:
+    """The alphabet that spells the training references `texts`, normalised.
+
+    `AUTO` are characters, marked where the `language` counts characters as words. `pieces` is the size of
+    the piece model. Raises `InputError` for references without a character, or too many for the pieces.
+    """
+    if kind == AUTO:
+        kind = IDEOGRAPHS if normaliser(language).unit == "character" else CHARACTERS
+    if kind == CHARACTERS:
+        return tokens_of(texts)
+    words = [word for text in texts for word in text.split()]
+    _check_any(words)
+    model = train_pieces(words, pieces) if kind == PIECES else None
+    beginnings = {MARK + word[0] for word in words}
+    within = {c for word in words for c in word[1:]} if model is None else model.symbols
+    return Tokens(("", *sorted(beginnings | set(within))), model)
 
 
 def tokens_of(texts: Iterable[str]) -> Tokens:
     """The blank, the space, and every character of `texts` in the order of their code points."""
     characters = {c for text in texts for c in text if not c.isspace()}
-    if not characters:
-        raise InputError("no characters to learn: the training references are empty")
+    _check_any(characters)
     return Tokens(("", SPACE, *sorted(characters)))
 
 
+def _check_any(texts: Iterable[str]) -> None:
+    if not any(texts):
+        raise InputError("no characters to learn: the training references are empty")
+
+
 def read_tokens(path: Path) -> Tokens:
-    """Raises `InputError` for a file that does not hold an alphabet."""
+    """Raises `InputError` for a file that does not hold an alphabet, or whose piece model is gone."""
     try:
-        symbols = json.loads(path.read_text(encoding="utf-8"))["symbols"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        symbols, kind = tuple(stored["symbols"]), stored.get("kind", CHARACTERS)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("no alphabet can be read here; train the model again", path) from error
-    return Tokens(tuple(symbols))
+    return Tokens(symbols, read_pieces(path.with_name(_PIECES_FILE)) if kind == PIECES else None)
 
 
 def collapse(ids: Sequence[int]) -> list[int]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.types import Transcript, Word
+from pipelines.alternatives import Alternatives
 from pipelines.endpoint import Endpointer
 from pipelines.features import FRAME_SECONDS
 from pipelines.grammar import WordTable
-from pipelines.hybrid.alternatives import Alternatives
 from pipelines.hybrid.tying import Tying
 from pipelines.hybrid.word_graph import Pronunciations
 from pipelines.hybrid.word_times import word_spans

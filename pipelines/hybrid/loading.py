@@ -11,13 +11,13 @@ import numpy as np
 
 from data.errors import InputError, did_you_mean
 from data.types import Transcript
+from pipelines.alternatives import Alternatives, read_rescoring
 from pipelines.endpoint import KALDI_RULES, Endpointer, EndpointRule, EndpointRules
 from pipelines.features import FRAME_SECONDS, Features, FeatureSettings, Normalisation
 from pipelines.fst import Arcs, const_fst
 from pipelines.grammar import WordTable
 from pipelines.hybrid import store
 from pipelines.hybrid.adapt import Adaptation, Recogniser
-from pipelines.hybrid.alternatives import Alternatives, read_rescoring
 from pipelines.hybrid.facts import count_facts, decoding_facts, model_facts, stages_of
 from pipelines.hybrid.graph import with_insertion_penalty
 from pipelines.hybrid.graphs import tied_as

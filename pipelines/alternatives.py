@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +36,19 @@ class Rescoring:
 
 @dataclass(frozen=True, eq=False)
 class Alternatives:
-    """Judges a best path by up to `n` word sequences that cost at most `lattice_beam` more."""
+    """Judges a best path by up to `n` word sequences that cost at most `lattice_beam` more.
+
+    For confidences `scale` multiplies the search's costs, and `timed` puts the words of a path where they
+    were said, if that is not where they come out of the graph.
+    """
 
     search: Search
     n: int
     lattice_beam: float
     confidence: bool
     rescoring: Rescoring | None = None
+    scale: float = 1.0
+    timed: Callable[[BestPath], BestPath] | None = None
 
     def judged(self, path: BestPath, scores: LogLikelihoods) -> tuple[BestPath, tuple[float, ...] | None]:
         """The path, or the one that the bigger model likes better, and how sure each of its words is.
@@ -53,7 +59,12 @@ class Alternatives:
         if self.rescoring is not None:
             paths = self.rescoring.best_first(paths)
             path = paths[0]
-        return path, confidences(paths, path) if self.confidence else None
+        return path, self._confidences(paths, path) if self.confidence else None
+
+    def _confidences(self, paths: Sequence[BestPath], path: BestPath) -> tuple[float, ...]:
+        if self.timed is None:
+            return confidences(paths, path, self.scale)
+        return confidences([self.timed(other) for other in paths], self.timed(path), self.scale)
 
     def _paths(self, path: BestPath, scores: LogLikelihoods) -> tuple[BestPath, ...]:
         """`path` is among them, unless it was cut off where others came to their end."""
