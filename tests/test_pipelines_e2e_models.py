@@ -21,7 +21,7 @@ from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import ARCHITECTURES, build, name_of
 from pipelines.e2e.pipeline import EndToEndPipeline
 from pipelines.e2e.recipe import train as train_recipe
-from pipelines.e2e.settings import DecodeSettings, TrainSettings, train_settings
+from pipelines.e2e.settings import DecodeSettings, TrainSettings, decode_settings, train_settings
 from pipelines.e2e.streaming import StreamingNetwork
 from pipelines.e2e.tokens import Tokens
 from pipelines.e2e.train import Trainer
@@ -39,6 +39,7 @@ SMALL = {
     "deep_speech_2 batch": ("deep_speech_2", {**CONVOLUTIONS, "norm": "batch"}),
     "conformer": ("conformer", ATTENTION),
     "conformer 8": ("conformer", {**ATTENTION, "subsampling": 8, "chunk": 2, "left": 3}),
+    "fast_conformer": ("fast_conformer", {**ATTENTION, "channels": 3, "chunk": 2, "left": 3}),
 }
 
 
@@ -266,3 +267,20 @@ def test_a_checkpoint_of_another_architecture_or_alphabet_names_both(tmp_path: P
 def test_wrong_sizes_get_one_line(config: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         train_settings(config)
+
+
+@pytest.mark.parametrize("chunk_ms", [40, 80, 120, 640])
+@pytest.mark.parametrize("case", ["conformer 8", "fast_conformer", "lstm stacked by 8"])
+def test_frames_of_80_ms_take_windows_given_in_multiples_of_40(case: str, chunk_ms: int) -> None:
+    net = network(case, causal=True)
+    trained = Acoustics(net, front(), ALPHABET, Window(4, 0), CPU)
+    settings = decode_settings({"chunk_ms": chunk_ms, "right_ms": 40})
+    pipeline = EndToEndPipeline(trained, Greedy(ALPHABET), settings)
+    audio = noise(2.0, 4)
+    session = pipeline.open_session()
+    heard = [pipeline.advance([session], [Chunk(c, RATE)])[0] for c in np.split(audio, 10)]
+    heard += pipeline.advance([session], [Chunk(audio[:0], RATE, last=True)])
+    assert heard[-1].text == pipeline.transcribe([Audio(audio, RATE)])[0].text
+    frames = -(-chunk_ms // 80)  # a chunk that is not whole waits for its last frame
+    assert pipeline.capabilities.look_ahead_ms is not None
+    assert 80 * frames <= pipeline.capabilities.look_ahead_ms <= 80 * (frames + 2) + 32

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data.errors import InputError
-from pipelines.e2e.models.layers import Strided, keep_between
+from pipelines.e2e.models.layers import Strided, keep_between, rotated
 from pipelines.e2e.models.network import Memory, OneForm, Sizes
 
 
@@ -98,20 +98,6 @@ class Attention(nn.Module):
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
-def rotated(x: Tensor, first: int) -> Tensor:
-    """x (..., T, D) at positions `first` and on, each pair of features turned by position / 10000^(2i / D).
-
-    Scores of rotated queries and keys depend on the distance alone (Su et al., 2021, equation 34).
-    """
-    half = x.shape[-1] // 2
-    slow = torch.arange(half, device=x.device) / half
-    position = torch.arange(first, first + x.shape[-2], device=x.device)
-    angle = position[:, None] * 10000.0**-slow  # (T, D / 2)
-    a, b = x[..., :half], x[..., half:]
-    cos, sin = angle.cos(), angle.sin()
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)
-
-
 class Convolution(nn.Module):
     """A gated pointwise, a depthwise, a pointwise convolution; centred, or (causal) looking back."""
 
@@ -148,6 +134,13 @@ class Layer(nn.Module):
         return self.norm(self.after(x))  # type: ignore[no-any-return]
 
 
+class Halving(Protocol):
+    """A module from x (B, left + 2T, inputs) to (B, T, outputs)."""
+
+    left: int
+    inputs: int
+
+
 class Conformer(OneForm):
     """See the module."""
 
@@ -157,18 +150,22 @@ class Conformer(OneForm):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape, self.subsampling, self.causal = shape, shape.subsampling, shape.causal
-        halvings = shape.subsampling.bit_length() - 1
-        inputs = [shape.mels, *[shape.width] * (halvings - 1)]
-        self.strided = nn.ModuleList([Strided(n, shape.width) for n in inputs])
+        halvings = self.halvings(shape)
+        self.strided = nn.ModuleList(cast("list[nn.Module]", halvings))
         self.dropout = nn.Dropout(shape.dropout)
         self.layers = nn.ModuleList([Layer(shape, i) for i in range(shape.layers)])
         self.output = nn.Linear(shape.width, shape.tokens)
         self._past = shape.left if shape.causal else 0
         before = shape.kernel - 1 if shape.causal else shape.kernel // 2
         self._carried: dict[str, tuple[int, ...]] = {}
-        self._carried |= {f"strided{i}": (Strided.left, n) for i, n in enumerate(inputs)}
+        self._carried |= {f"strided{i}": (h.left, h.inputs) for i, h in enumerate(halvings)}
         self._carried |= {f"attention{i}": (self._past, 2 * shape.width) for i in range(shape.layers)}
         self._carried |= {f"convolution{i}": (before, shape.width) for i in range(shape.layers)}
+
+    def halvings(self, shape: Shape) -> list[Halving]:
+        """The modules that subsample, in order."""
+        further = shape.subsampling.bit_length() - 2
+        return [Strided(n, shape.width) for n in (shape.mels, *[shape.width] * further)]
 
     @property
     def carried(self) -> Mapping[str, tuple[int, ...]]:

@@ -18,6 +18,7 @@ class Strided(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
+        self.inputs = inputs
         self.conv = nn.Conv1d(inputs, outputs, _STRIDED_KERNEL, stride=2)
         self.norm = nn.LayerNorm(outputs)
 
@@ -82,3 +83,17 @@ def real_frames(frames: int, first: Tensor, lengths: Tensor) -> Tensor:
     """(B, frames): whether frame `first` (B,) + t lies between 0 and `lengths` (B,)."""
     t = torch.arange(frames, device=first.device)[None] + first[:, None]
     return (t >= 0) & (t < lengths[:, None])
+
+
+def rotated(x: Tensor, first: int) -> Tensor:
+    """x (..., T, D) at positions `first` and on, each pair of features turned by position / 10000^(2i / D).
+
+    Scores of rotated queries and keys depend on the distance alone (Su et al., 2021, equation 34).
+    """
+    half = x.shape[-1] // 2
+    slow = torch.arange(half, device=x.device) / half
+    position = torch.arange(first, first + x.shape[-2], device=x.device)
+    angle = position[:, None] * 10000.0**-slow  # (T, D / 2)
+    a, b = x[..., :half], x[..., half:]
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)

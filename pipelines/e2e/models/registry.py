@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.errors import InputError, did_you_mean
-from pipelines.e2e.models import conformer, conv_recurrent, deep_speech_2, lstm
+from pipelines.e2e.models import conformer, conv_recurrent, deep_speech_2, fast_conformer, lstm
 from pipelines.e2e.models.network import Network, Sizes
 from pipelines.settings import filled
 
@@ -25,6 +25,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "lstm": Architecture(lstm.Shape, lstm.StackedLstm),
     "deep_speech_2": Architecture(deep_speech_2.Shape, deep_speech_2.DeepSpeech2),
     "conformer": Architecture(conformer.Shape, conformer.Conformer),
+    "fast_conformer": Architecture(fast_conformer.Shape, fast_conformer.FastConformer),
 }
 
 
