@@ -77,6 +77,17 @@ def test_words_come_with_their_times_and_confidences(model: Path, decoder: str) 
         assert live.final and [word.text for word in live.words] == live.text.split()
 
 
+def test_references_are_aligned_where_they_can_be(model: Path) -> None:
+    corpus = Tones([*SENTENCES, "abcabcabc", "xa"], spoil={"u12": spoken("a", 0)})
+    found = EndToEndPipeline.align_corpus(model, corpus, corpus.train)
+    assert set(found) == {f"u{i}" for i in range(len(SENTENCES))}
+    for i, sentence in enumerate(SENTENCES):
+        words, seconds = found[f"u{i}"], len(spoken(sentence, i)) / RATE
+        assert [word.text for word in words] == sentence.split()
+        assert [word.start for word in words] == sorted(word.start for word in words)
+        assert all(0.0 <= word.start < word.end <= seconds for word in words)
+
+
 def test_silence_and_nothing_at_all_give_a_transcript(model: Path) -> None:
     for decoder in ("greedy", "wfst", "beam"):
         pipeline = EndToEndPipeline.load(model, {"decoder": decoder})

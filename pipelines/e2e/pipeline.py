@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from data.errors import InputError
-from data.types import Audio, Transcript
+from data.types import Audio, Transcript, Utterance, Word
 from pipelines.e2e import acoustics, recipe
 from pipelines.e2e.acoustics import Acoustics
 from pipelines.e2e.decoder import Decoder, DecoderStream
@@ -86,6 +86,14 @@ class EndToEndPipeline:
         size = (model_dir / "model.safetensors").stat().st_size
         pipeline._facts = {"model_bytes": float(size), **facts}
         return pipeline
+
+    @classmethod
+    def align_corpus(
+        cls, model_dir: Path, corpus: TrainingSet, utterances: Sequence[Utterance]
+    ) -> Mapping[str, Sequence[Word]]:
+        from pipelines.e2e.alignment import align_corpus
+
+        return align_corpus(model_dir, corpus, utterances)
 
     def transcribe(self, batch: Sequence[Audio]) -> list[Transcript]:
         for audio in batch:
