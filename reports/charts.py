@@ -76,35 +76,42 @@ def short(label: str, letters: int = 26) -> str:
 
 
 def dots(panels: Sequence[tuple[str, Sequence[Dot]]], axis: str) -> Callable[[bool], Figure]:
-    """One panel per condition, one line per pipeline; side by side, on a narrow page stacked."""
-    labels = list(dict.fromkeys(dot.label for _, panel in panels for dot in panel))
+    """One panel per condition, one line per pipeline; side by side, on a narrow page stacked.
+
+    Panels side by side share their lines, stacked ones have their own.
+    """
     largest = max((dot.high or dot.value for _, panel in panels for dot in panel), default=1.0)
 
     def draw(narrow: bool) -> Figure:
         with mpl.rc_context(SETTINGS):
-            return _draw_dots(panels, labels, largest, axis, narrow)
+            return _draw_dots(panels, largest, axis, narrow)
 
     return draw
 
 
 def _draw_dots(
-    panels: Sequence[tuple[str, Sequence[Dot]]], labels: list[str], largest: float, axis: str, narrow: bool
+    panels: Sequence[tuple[str, Sequence[Dot]]], largest: float, axis: str, narrow: bool
 ) -> Figure:
     width = NARROW if narrow else WIDE
     across = 1 if narrow else min(3, max(1, len(panels)))
-    down = -(-len(panels) // across)
-    block = HEAD + ROW * len(labels) + FOOT
-    figure = blank(width, max(1, down) * block)
-    gutter = 12.0 + 6.1 * max((len(short(label)) for label in labels), default=0)
+    shared = _labels([dot for _, panel in panels for dot in panel])
+    labels = [_labels(panel) if narrow else shared for _, panel in panels]
+    blocks = [HEAD + ROW * len(lines) + FOOT for lines in labels[::across]] or [HEAD + FOOT]
+    figure = blank(width, sum(blocks))
+    gutter = 12.0 + 6.1 * max((len(short(label)) for label in shared), default=0)
     step = (width - gutter) / across
-    for at, (title, panel) in enumerate(panels):
+    for at, ((title, panel), lines) in enumerate(zip(panels, labels, strict=True)):
         row, column = divmod(at, across)
-        left, top = gutter + column * step, (down - row) * block - HEAD
-        axes = axes_at(figure, left, top - ROW * len(labels), left + step - 16, top)
-        _dot_panel(axes, panel, labels, largest, show_labels=column == 0)
+        left, top = gutter + column * step, sum(blocks[row:]) - HEAD
+        axes = axes_at(figure, left, top - ROW * len(lines), left + step - 16, top)
+        _dot_panel(axes, panel, lines, largest, show_labels=column == 0)
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=8)
         axes.set_xlabel(axis, loc="left", labelpad=3)
     return figure
+
+
+def _labels(panel: Sequence[Dot]) -> list[str]:
+    return list(dict.fromkeys(dot.label for dot in panel))
 
 
 def _dot_panel(
