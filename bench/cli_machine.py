@@ -5,6 +5,8 @@ Imports stand in the functions, for a quick start.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,11 +41,30 @@ def doctor() -> None:
         print(f"{finding.status:8} {finding.subject}: {finding.detail}")
 
 
+def _minutes(text: str) -> float:
+    """``90s``, ``30m`` or ``1h30m`` in minutes."""
+    number = r"(\d+(?:\.\d+)?)"
+    found = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text.strip())
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, 0.0)
+    total = 60 * hours + minutes + seconds / 60
+    if total <= 0:
+        raise typer.BadParameter(f"'{text}' is no time; write such as 90s, 30m or 1h30m")
+    return int(total) if total == int(total) else total  # 30, as an experiment has it: the same model
+
+
 def train(
     experiment: Annotated[str, typer.Argument(help="A TOML file, or the name of one that comes along.")],
     only: Annotated[list[str] | None, typer.Option(help="These pipelines alone.")] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(parser=_minutes, metavar="TIME", help="For each training, such as 30m or 1h30m."),
+    ] = None,
 ) -> None:
-    """Train what an experiment needs and has not yet."""
+    """Train what an experiment needs and has not yet.
+
+    A budget makes models of their own; `budget_minutes` among the train settings of an experiment asks for
+    the same ones.
+    """
     from bench.experiment import read_experiment
     from bench.progress import Display
 
@@ -56,18 +77,23 @@ def train(
         for choice in wanted.pipelines:
             for corpus in wanted.corpora:
                 if choice.names & set(only or names) and corpus.name in (choice.corpora or (corpus.name,)):
-                    told = _trained(choice.spec, corpus.teacher, display)
+                    told = _trained(choice.spec, corpus.teacher, display, budget)
                     print(f"{choice.spec.name} on {corpus.teacher}: {told}")
 
 
-def _trained(spec: PipelineSpec, corpus: str, progress: Progress) -> str:
+def _trained(spec: PipelineSpec, corpus: str, progress: Progress, minutes: float | None) -> str:
     from bench.training import TrainingError, probe, trained
     from data.corpus import open_corpus
     from pipelines.registry import MissingPackage
 
     try:
-        if not probe(spec.use)["trainable"]:
+        able = probe(spec.use)
+        if not able["trainable"]:
             return "is not trained here"
+        if minutes is not None:
+            if not able["budget"]:
+                raise InputError(f"pipeline {spec.name} cannot train to a budget; name others with --only")
+            spec = replace(spec, train={**spec.train, "budget_minutes": minutes})
         model = trained(spec, open_corpus(corpus), corpus, progress)
     except MissingPackage as error:
         return f"skipped: {error}"

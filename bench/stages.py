@@ -45,20 +45,21 @@ class Stages:
     def note(self, stage: str) -> None:
         """The training is at `stage`; several may be under way side by side."""
         if stage:
-            now = self._seconds()
+            now = self.seconds()
             self._spans.setdefault(stage, [now, now])[1] = now
 
     def facts(self) -> dict[str, Any]:
         """`seconds`, `cpu_seconds`, `interruptions`; `stage_spans`: each stage's first note and its last."""
         cpu = sum(usage.ru_utime + usage.ru_stime for usage in _used())
         return {
-            "seconds": self._seconds(),
+            "seconds": self.seconds(),
             "cpu_seconds": self._before["cpu_seconds"] + cpu,
             "interruptions": self._before["interruptions"] + 1,
             "stage_spans": {stage: list(span) for stage, span in self._spans.items()},
         }
 
-    def _seconds(self) -> Seconds:
+    def seconds(self) -> Seconds:
+        """So far, those of killed processes included."""
         return float(self._before["seconds"]) + clock.now() - self._begun
 
     def _keep(self) -> None:

@@ -47,7 +47,7 @@ def models_root() -> Path:
 
 
 def probe(use: str) -> dict[str, bool]:
-    """Whether the pipeline is `trainable` and `streaming`; asked in a process of its own.
+    """Whether the pipeline is `trainable`, `streaming`, heeds a `budget`; asked in a process of its own.
 
     Raises `InputError` for an unknown one and `MissingPackage` where a package is not installed.
     """

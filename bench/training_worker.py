@@ -18,6 +18,7 @@ from bench.stages import Stages
 from data.collection import Corpus
 from data.corpus import default_cache, open_corpus
 from data.errors import InputError
+from data.types import Seconds
 from data.verify import verified
 from pipelines.registry import MissingPackage, load_class
 
@@ -42,7 +43,7 @@ def _done(request: dict[str, Any], answers: Any) -> dict[str, Any]:
     pipeline = load_class(request["use"])
     if request["command"] == "probe":
         able = pipeline.capabilities
-        return {"trainable": bool(able.trainable), "streaming": bool(able.streaming)}
+        return {name: bool(getattr(able, name)) for name in ("trainable", "streaming", "budget")}
     corpus = verified(open_corpus(request["corpus"]), cache=default_cache())
     if request["command"] == "align":
         return {"words": _aligned(pipeline, request, corpus)}
@@ -59,22 +60,32 @@ def _aligned(pipeline: Any, request: dict[str, Any], corpus: Corpus) -> dict[str
 
 def _trained(pipeline: Any, request: dict[str, Any], corpus: Corpus, answers: Any) -> dict[str, Any]:
     stages = Stages(Path(request["model_dir"]))
-    last = [clock.now() - 1.0]
-
-    def progress(done: float, total: float, note: str = "", *, stage: str = "") -> None:
-        stages.note(stage)
-        if clock.now() - last[0] >= 0.1 or done >= total:
-            last[0] = clock.now()
-            _say(answers, {"progress": [float(done), float(total), note]})
-
     with stages:
-        pipeline.train(corpus, request["train"], Path(request["model_dir"]), progress)
+        telling = _Telling(stages, answers)
+        pipeline.train(corpus, request["train"], Path(request["model_dir"]), telling)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         **stages.facts(),
         "peak_memory_bytes": max(usage.ru_maxrss for usage in used) * _MAXRSS_UNIT,
         "audio_hours": sum(corpus.audio(utterance).seconds for utterance in corpus.train) / 3600,
     }
+
+
+class _Telling:
+    """Fits `Progress` and `Timed`; passes on ten calls a second at most."""
+
+    def __init__(self, stages: Stages, answers: Any) -> None:
+        self._stages, self._answers = stages, answers
+        self._last = clock.now() - 1.0
+
+    def __call__(self, done: float, total: float, note: str = "", *, stage: str = "") -> None:
+        self._stages.note(stage)
+        if clock.now() - self._last >= 0.1 or done >= total:
+            self._last = clock.now()
+            _say(self._answers, {"progress": [float(done), float(total), note]})
+
+    def seconds(self) -> Seconds:
+        return self._stages.seconds()
 
 
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024

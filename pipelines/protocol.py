@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
-from data.types import Audio, Samples, Transcript, Utterance, Word
+from data.types import Audio, Samples, Seconds, Transcript, Utterance, Word
 
 Config: TypeAlias = Mapping[str, Any]
 """A pipeline's own settings, as plain TOML values; an unknown key is a `data.errors.InputError`."""
@@ -23,6 +23,14 @@ class Progress(Protocol):
     """
 
     def __call__(self, done: float, total: float, note: str = "", *, stage: str = "") -> None: ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A `Progress` that tells the time as well: pipelines read no clock, and a budget wants one."""
+
+    def seconds(self) -> Seconds:
+        """Since the training began, over all processes that worked at it."""
 
 
 class TrainingSet(Protocol):
@@ -73,6 +81,7 @@ class Capabilities:
     sample_rate: int | None = None  # Hz; None: takes what it is given
     look_ahead_ms: float | None = None
     trainable: bool = False
+    budget: bool = False  # its training heeds `budget_minutes`
     speaker_labels: bool = False  # wants `Audio.speaker`, and a speaker's utterances in one `transcribe`
 
 

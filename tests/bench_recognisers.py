@@ -77,6 +77,20 @@ class LearningPipeline(NullPipeline):
         return [Transcript(self.words) for _ in batch]
 
 
+class HastyPipeline(LearningPipeline):
+    """Writes down its budget and the time that it is told."""
+
+    capabilities = Capabilities(streaming=True, trainable=True, budget=True)
+
+    @classmethod
+    def train(cls, corpus, config, model_dir, progress):
+        told = [config["budget_minutes"]]
+        while len(told) < 3:
+            told.append(progress.seconds())
+            time.sleep(0.01)
+        (Path(model_dir) / "words.txt").write_text(" ".join(map(str, told)))
+
+
 class ForkingPipeline(NullPipeline):
     """Learns in two processes at a time."""
 

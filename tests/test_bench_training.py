@@ -109,6 +109,25 @@ def test_a_training_that_fails_costs_its_own_cells_alone(tmp_path: Path) -> None
     assert "cannot learn" in err
 
 
+def test_a_budget_makes_a_model_that_an_experiment_can_ask_for_as_well(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = experiment(tmp_path, {"h": "bench_recognisers:HastyPipeline"}, OFFLINE)
+    code, out, err = asrbench(tmp_path, "train", str(path), "--budget", "1h30m")
+    assert (code, err) == (0, "")
+    (words,) = (tmp_path / "runs" / "models").glob("*/words.txt")
+    minutes, first, second = map(float, words.read_text().split())
+    assert minutes == 90 and 0 <= first < second < 60
+    path.write_text(path.read_text().replace(OFFLINE, "train = { budget_minutes = 90 }\n" + OFFLINE))
+    assert asrbench(tmp_path, "train", str(path))[1] == out
+
+
+@pytest.mark.parametrize(("budget", "said"), [("soon", "is no time"), ("30m", "a cannot train to a budget")])
+def test_a_budget_that_cannot_be_kept_gets_one_line(tmp_path: Path, budget: str, said: str) -> None:
+    make_corpus(tmp_path)
+    code, _, err = asrbench(tmp_path, "train", str(train_table(tmp_path, "", ("a",))), "--budget", budget)
+    assert code == 2 and said in err and err.count("\n") == 1
+
+
 STREAM = '[[scenario]]\nkind = "stream"\nwarm_up = 0'
 
 

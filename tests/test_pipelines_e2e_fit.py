@@ -13,7 +13,7 @@ from tone_letters import RATE, SENTENCES, TINY, Tones, quiet, spoken
 from data.errors import InputError
 from data.types import Audio
 from pipelines.e2e.features import LogMel
-from pipelines.e2e.fit import EPOCHS, PATIENCE, Fit
+from pipelines.e2e.fit import BUDGET, EPOCHS, PATIENCE, Fit
 from pipelines.e2e.models.network import Window
 from pipelines.e2e.models.registry import build
 from pipelines.e2e.pace import Pace
@@ -52,7 +52,8 @@ def fitting(speech: Speech, front: LogMel, checkpoint: Path, settings: TrainSett
     network = build("conv_recurrent", sizes)
     steps = plan(speech, settings)
     trainer = Trainer(network, settings, len(steps), Window(6, 8), CPU, symbols=LETTERS.symbols)
-    return Fit(trainer, speech, front, steps, checkpoint, quiet, **{"pace": Pace(len(steps)), **parts})
+    parts = {"progress": quiet, "pace": Pace(len(steps)), **parts}
+    return Fit(trainer, speech, front, steps, checkpoint, **parts)
 
 
 class Verdicts:
@@ -130,3 +131,75 @@ def test_patience_without_scores_or_dev_gets_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="no dev speech"):
         EndToEndPipeline.train(Dumb(SENTENCES), {**SHORT, "score_epochs": 1}, tmp_path, quiet)
+
+
+class Clock:
+    """A progress by whose time everything that is told of takes two seconds, until it is interrupted."""
+
+    def __init__(self, begun: float = 0.0, calls: int = 10_000) -> None:
+        self.time, self.left = begun, calls
+
+    def __call__(self, done: float, total: float, note: str = "", *, stage: str = "") -> None:
+        assert done <= total
+        self.time += 2.0
+        self.left -= 1
+        if self.left < 0:
+            raise InterruptedError
+
+    def seconds(self) -> float:
+        return self.time
+
+
+def test_a_budget_ends_the_training_in_time_with_the_schedule_gone_through(
+    speech: Speech, front: LogMel, tmp_path: Path
+) -> None:
+    settings = train_settings({**SHORT, "epochs": 500, "checkpoint_steps": 3})
+    clock = Clock()
+    pace = Pace(len(plan(speech, settings)), clock.seconds, limit=100.0)
+    run = fitting(speech, front, tmp_path / "a", settings, progress=clock, pace=pace)
+    assert run.run() == BUDGET
+    course = run.trainer.course
+    assert 45 <= len(course.losses) <= 50 and clock.time <= 100
+    (group,) = run.trainer.optimiser.param_groups
+    assert group["lr"] < 0.02 * settings.learning_rate
+    rates = [run.trainer.rate(pace.total * share / 50) for share in range(50)]
+    assert max(rates) <= settings.learning_rate
+
+    def budgeted(clock: Clock) -> Fit:
+        pace = Pace(run.pace.total, clock.seconds, limit=100.0)
+        return fitting(speech, front, tmp_path / "b", settings, progress=clock, pace=pace)
+
+    clock = Clock(calls=20)
+    with pytest.raises(InterruptedError):
+        budgeted(clock).run()
+    clock = Clock(begun=clock.time)
+    again = budgeted(clock)
+    assert again.run() == BUDGET
+    assert clock.time <= 100 and again.trainer.course.position == pytest.approx(pace.total, rel=0.05)
+    assert again.trainer.course.seconds == sorted(again.trainer.course.seconds)
+
+
+def test_a_budget_that_is_not_needed_changes_nothing(speech: Speech, front: LogMel, tmp_path: Path) -> None:
+    settings, clock = train_settings(SHORT), Clock()
+    plain = fitting(speech, front, tmp_path / "a", settings)
+    total = plain.pace.total
+    ample = fitting(
+        speech, front, tmp_path / "b", settings, progress=clock, pace=Pace(total, clock.seconds, 1e4)
+    )
+    assert plain.run() == ample.run() == EPOCHS
+    assert plain.trainer.course.losses == ample.trainer.course.losses
+
+
+def test_a_model_says_that_its_budget_ended_it(tmp_path: Path) -> None:
+    config = {**SHORT, "epochs": 500, "budget_minutes": 2}
+    with pytest.raises(InputError, match="tells the time"):
+        EndToEndPipeline.train(Tones(SENTENCES), config, tmp_path, quiet)
+    clock = Clock()
+    EndToEndPipeline.train(Tones(SENTENCES), config, tmp_path, clock)
+    told = card(tmp_path)
+    assert told["ended"] == "budget" and told["settings"]["budget_minutes"] == 2
+    assert told["chosen_step"] == min(told["dev"], key=lambda score: score["errors"])["step"]
+    assert told["dev"][-1]["step"] == told["steps"]
+    assert clock.time < 130
+    with pytest.raises(InputError, match="spent before the first step"):
+        EndToEndPipeline.train(Tones(SENTENCES), {**config, "budget_minutes": 0.1}, tmp_path / "b", Clock())

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.errors import InputError
 from pipelines.e2e.augment import Augmentation
 from pipelines.e2e.checkpoint import read_state, write_state
 from pipelines.e2e.course import Score
@@ -53,6 +54,10 @@ class Fit:
             self._take(step)
         else:
             ending = EPOCHS
+        if not self.trainer.course.losses:
+            raise InputError(
+                f"e2e: the budget was spent before the first step, after {self.pace.now:.0f} s; give more"
+            )
         self._finish()
         return ending
 
@@ -74,7 +79,7 @@ class Fit:
         done = step.index + 1
         last = done == len(self.steps)
         epoch_over = last or self.steps[done].epoch > step.epoch
-        if self.judge and (last or (epoch_over and (step.epoch + 1) % s.score_epochs == 0)):
+        if self.judge and (last or (epoch_over and (step.epoch + 1) % max(1, s.score_epochs) == 0)):
             self._score(done)
         self.pace.tick()
         if self.pace.watch is not None:

@@ -52,7 +52,9 @@ class EndToEndSession:
 class EndToEndPipeline:
     """See `pipelines.protocol.Pipeline`."""
 
-    capabilities = Capabilities(streaming=True, word_times=True, devices=("cpu", "cuda"), trainable=True)
+    capabilities = Capabilities(
+        streaming=True, word_times=True, devices=("cpu", "cuda"), trainable=True, budget=True
+    )
 
     def __init__(self, acoustics: Acoustics, decoder: Decoder, settings: DecodeSettings) -> None:
         self._acoustics, self._decoder, self._settings = acoustics, decoder, settings
@@ -68,6 +70,7 @@ class EndToEndPipeline:
             sample_rate=acoustics.front.sample_rate,
             look_ahead_ms=None if self._network is None else round(1000 * self._network.look_ahead_s, 1),
             trainable=True,
+            budget=True,
         )
 
     @classmethod

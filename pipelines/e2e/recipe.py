@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from data.errors import InputError
 from pipelines.e2e import acoustics, language
 from pipelines.e2e.acoustics import Acoustics
 from pipelines.e2e.course import Course
@@ -26,10 +27,12 @@ from pipelines.e2e.speech import Speech, load_speech
 from pipelines.e2e.token_graph import read_token_graph
 from pipelines.e2e.tokens import tokens_of
 from pipelines.e2e.train import Trainer, plan
-from pipelines.protocol import Progress, TrainingSet
+from pipelines.protocol import Progress, Timed, TrainingSet
 
 _FEATURE_MS = 10
 _TUNING_UTTERANCES = 200
+_TUNING_SHARE = 0.1
+"""Of a budget, for language models and their weights."""
 
 
 def window_of(chunk_ms: int, right_ms: int, subsampling: int) -> Window:
@@ -69,8 +72,9 @@ def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progres
     steps = plan(speech, settings)
     trainer = Trainer(network.to(device), settings, len(steps), window, device, symbols=tokens.symbols)
     trained = Acoustics(network, front, tokens, window, device)
-    judge = judge_of(corpus, trained) if settings.score_epochs else None
-    pace = Pace(len(steps))
+    scored = settings.score_epochs or (settings.budget_minutes and corpus.dev)
+    judge = judge_of(corpus, trained) if scored else None
+    pace = _pace(len(steps), settings, progress)
     run = Fit(trainer, speech, front, steps, checkpoint, Share(progress, 3, 94), pace, judge)
     ended = run.run()
     network.load_state_dict(run.weights)
@@ -79,6 +83,16 @@ def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progres
     add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
     acoustics.save(trained, model_dir, _history(settings, speech, trainer.course, ended))
     checkpoint.unlink(missing_ok=True)
+
+
+def _pace(steps: int, settings: TrainSettings, progress: Progress) -> Pace:
+    """Raises `InputError` where there is a budget and nobody who tells the time."""
+    watch = progress.seconds if isinstance(progress, Timed) else None
+    if not settings.budget_minutes:
+        return Pace(steps, watch)
+    if watch is None:
+        raise InputError("e2e: budget_minutes wants a `Progress` that tells the time, as `asrbench` has one")
+    return Pace(steps, watch, (1 - _TUNING_SHARE) * 60 * settings.budget_minutes)
 
 
 def _network(tokens: int, settings: TrainSettings) -> Network:

@@ -25,7 +25,8 @@ class TrainSettings:
     of the `architecture`, its form (`causal`) among them; `channels`, `blocks`, `hidden` are for the default.
 
     Every `score_epochs` the averaged weights are scored on dev (0: never) and the best are kept; the training
-    stops where so many scores in a row (`patience`, 0: any number) brought no better ones.
+    stops where so many scores in a row (`patience`, 0: any number) brought no better ones. `budget_minutes`
+    (0: none) are for the whole training, which is then scored after every epoch unless told otherwise.
     """
 
     architecture: str = "conv_recurrent"
@@ -57,6 +58,7 @@ class TrainSettings:
     checkpoint_steps: int = 200
     score_epochs: int = 0
     patience: int = 0
+    budget_minutes: float = 0.0
     tune: tuple[str, ...] = ("wfst", "beam")
     device: str = "auto"
 
@@ -98,6 +100,8 @@ def train_settings(config: Config) -> TrainSettings:
             raise InputError(f"e2e: no language model is called {lm!r}{hint}; there are 'corpus', 'trigram'")
     if settings.epochs < 1 or settings.batch_seconds <= 0 or settings.threads < 1:
         raise InputError("e2e: epochs and threads want 1 or more, batch_seconds more than 0")
+    if settings.budget_minutes < 0:
+        raise InputError("e2e: budget_minutes wants 0 (no budget) or more")
     if min(settings.score_epochs, settings.patience) < 0 or (settings.patience and not settings.score_epochs):
         raise InputError("e2e: score_epochs and patience want 0 or more, and patience wants score_epochs")
     _windows(settings.chunk_ms, settings.right_ms, "train")
