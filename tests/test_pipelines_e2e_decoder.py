@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import InputError
@@ -16,12 +16,13 @@ from pipelines.e2e.decoder import Greedy, Weights
 from pipelines.e2e.graph_search import GraphDecoder, GraphSearch
 from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.token_graph import arpa_words, read_token_graph, token_graph
-from pipelines.e2e.tokens import Tokens, collapse, read_tokens, tokens_of
+from pipelines.e2e.tokens import Tokens, collapse, make_tokens, tokens_of
 from pipelines.nbest import nbest
 from pipelines.ngram import NgramModel, estimate, write_arpa
 
 TOKENS = tokens_of(["ab", "b'"])  # blank, space, apostrophe, a, b
 TEXT = [["a"], ["a", "b"], ["ab"], ["b", "b'"], ["ab", "a"], ["a", "b", "a"], ["b"], ["aa", "b"]]
+MARKED = {kind: make_tokens([" ".join(s) for s in TEXT], kind, "en", 8) for kind in ("ideographs", "pieces")}
 WEIGHTS = Weights(lm_weight=0.7, insertion=0.6)
 
 
@@ -29,8 +30,15 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
     return (x - np.log(np.exp(x).sum(-1, keepdims=True))).astype(np.float32)
 
 
-def posteriors(frames: int, seed: int) -> np.ndarray:
-    return log_softmax(np.random.default_rng(seed).normal(0, 2.5, (frames, len(TOKENS))))
+def posteriors(frames: int, seed: int, tokens: Tokens = TOKENS) -> np.ndarray:
+    return log_softmax(np.random.default_rng(seed).normal(0, 2.5, (frames, len(tokens))))
+
+
+def clear(text: str, tokens: Tokens, contrast: float = 8.0) -> np.ndarray:
+    """Each token of `text` in a frame of its own, a blank after it, some noise in all."""
+    ids = [i for token in tokens.encode(text) for i in (token, 0)]
+    noise = np.random.default_rng(len(text)).normal(0, 1, (len(ids), len(tokens)))
+    return log_softmax(np.eye(len(tokens))[ids] * contrast + noise)
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +61,19 @@ def lm_score(model: NgramModel, words: list[str], weights: Weights) -> float:
     return total + weights.insertion * len(words)
 
 
-def brute_force(log_probs: np.ndarray, model: NgramModel, weights: Weights) -> dict[str, tuple[float, float]]:
+def brute_force(
+    log_probs: np.ndarray, model: NgramModel, weights: Weights, tokens: Tokens = TOKENS
+) -> dict[str, tuple[float, float]]:
     """For each text of known words: the score of its best path, and of all its paths together."""
     vocabulary = {w for s in TEXT for w in s}
     best: dict[str, tuple[float, float]] = {}
-    for path in itertools.product(range(len(TOKENS)), repeat=len(log_probs)):
-        text = "".join(TOKENS.symbols[i] for i in collapse(path))
-        words = text.split(" ") if text else []
-        if words and words[-1] == "":
-            words.pop()  # a space may follow the last word
-        if all(w in vocabulary for w in words):
+    for path in itertools.product(range(len(tokens)), repeat=len(log_probs)):
+        ids = collapse(path)
+        if tokens.spaced and ids and tokens.is_space(ids[-1]):
+            ids.pop()  # a space may follow the last word
+        text = tokens.decode(ids)
+        if tokens.encode(text) == ids and all(w in vocabulary for w in text.split()):
             acoustic = float(sum(log_probs[t, i] for t, i in enumerate(path)))
-            text = " ".join(words)
             one, every = best.get(text, (-math.inf, -math.inf))
             best[text] = (max(one, acoustic), float(np.logaddexp(every, acoustic)))
     return {
@@ -97,6 +106,19 @@ def test_the_token_graph_finds_the_best_of_all_paths(seed: int, model: NgramMode
     assert scores[heard][0] == pytest.approx(best, abs=2e-3)
 
 
+@pytest.mark.parametrize("kind", ["ideographs", "pieces"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_graph_of_a_marked_alphabet_finds_the_best_of_all_paths(
+    seed: int, kind: str, model: NgramModel, arpa: Path
+) -> None:
+    tokens = MARKED[kind]
+    log_probs = posteriors(5, seed, tokens)
+    scores = brute_force(log_probs, model, WEIGHTS, tokens)
+    heard = GraphSearch(token_graph(arpa, tokens), WEIGHTS, beam=1000.0).decode(log_probs)
+    best = max(one for one, _ in scores.values())
+    assert scores[heard][0] == pytest.approx(best, abs=2e-3)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_best_texts_of_the_token_graph_are_the_best_of_all(
     seed: int, model: NgramModel, arpa: Path
@@ -125,13 +147,13 @@ def test_the_search_in_pieces_equals_the_search_at_once(seed: int, arpa: Path) -
     assert heard.text == search.decode(log_probs)
 
 
+@pytest.mark.parametrize("tokens", [TOKENS, *MARKED.values()], ids=lambda tokens: tokens.kind)
 @pytest.mark.parametrize("text", ["a b a", "ab a", "b b'", "aa b"])
-def test_the_prefix_beam_and_the_graph_agree_where_the_posteriors_are_clear(text: str, arpa: Path) -> None:
-    ids = [i for c in text for i in (TOKENS.encode(c)[0], 0)]
-    rng = np.random.default_rng(len(text))
-    log_probs = log_softmax(np.eye(len(TOKENS))[ids] * 8 + rng.normal(0, 1, (len(ids), len(TOKENS))))
-    assert PrefixBeam(TOKENS, arpa, WEIGHTS).decode(log_probs) == text
-    assert GraphSearch(token_graph(arpa, TOKENS), WEIGHTS).decode(log_probs) == text
+def test_all_decoders_agree_where_the_posteriors_are_clear(text: str, tokens: Tokens, arpa: Path) -> None:
+    log_probs = clear(text, tokens)
+    assert PrefixBeam(tokens, arpa, WEIGHTS).decode(log_probs) == text
+    assert GraphSearch(token_graph(arpa, tokens), WEIGHTS).decode(log_probs) == text
+    assert Greedy(tokens).hear(log_probs).text == text
 
 
 def test_the_language_model_decides_between_equals(model: NgramModel, arpa: Path) -> None:
@@ -173,28 +195,19 @@ def test_words_that_cannot_be_spelled_are_left_out(tmp_path: Path) -> None:
         token_graph(tmp_path / "none.arpa", TOKENS)
 
 
-def test_mandarin_characters_are_tokens_and_words(tmp_path: Path) -> None:
-    text = "我 们 好"
-    tokens = tokens_of([text, "你 好"])
-    assert len(tokens) == 6 and tokens.decode(tokens.encode(text)) == text
-    write_arpa(estimate([text.split(), ["你", "好"]]), tmp_path / "lm.arpa")
-    assert arpa_words(tmp_path / "lm.arpa") == ("我", "们", "好", "你")
-    spoken = [i for c in "你 好" for i in (tokens.encode(c)[0], 0)]
-    log_probs = log_softmax(np.eye(len(tokens))[spoken] * 12)
-    assert GraphSearch(token_graph(tmp_path / "lm.arpa", tokens), WEIGHTS).decode(log_probs) == "你 好"
-
-
-@settings(max_examples=50)
-@given(st.text(alphabet="ab' ", min_size=1, max_size=12))
-def test_tokens_spell_and_read_back(text: str) -> None:
-    assert TOKENS.decode(TOKENS.encode(text)) == " ".join(text.split())
-
-
-def test_alphabets_are_read_back_and_must_not_be_empty(tmp_path: Path) -> None:
-    TOKENS.write(tmp_path / "tokens.json")
-    assert read_tokens(tmp_path / "tokens.json") == TOKENS == Tokens(("", " ", "'", "a", "b"))
-    with pytest.raises(InputError, match="empty"):
-        tokens_of(["", "  "])
-    (tmp_path / "tokens.json").write_text("[]")
-    with pytest.raises(InputError, match="alphabet"):
-        read_tokens(tmp_path / "tokens.json")
+@pytest.mark.parametrize("kind", ["characters", "ideographs"])
+def test_mandarin_characters_are_tokens_and_words(kind: str, tmp_path: Path) -> None:
+    sentences = ["我 们 好", "你 好", "我 用 wifi 好"]
+    tokens = make_tokens(sentences, kind, "zh-CN", 0)
+    write_arpa(estimate([s.split() for s in sentences]), tmp_path / "lm.arpa")
+    assert set(arpa_words(tmp_path / "lm.arpa")) == {"我", "们", "好", "你", "用", "wifi"}
+    beam = PrefixBeam(tokens, tmp_path / "lm.arpa", WEIGHTS)
+    graph = GraphSearch(token_graph(tmp_path / "lm.arpa", tokens), WEIGHTS)
+    for text in [*sentences, "好 好"]:
+        log_probs = clear(text, tokens, 12.0)
+        assert (
+            beam.decode(log_probs) == graph.decode(log_probs) == Greedy(tokens).hear(log_probs).text == text
+        )
+    frames = {text: len(clear(text, tokens)) // 2 for text in sentences}
+    spaces = kind == "characters"
+    assert frames == {text: len(text if spaces else text.replace(" ", "")) for text in sentences}

@@ -88,6 +88,23 @@ def test_references_are_aligned_where_they_can_be(model: Path) -> None:
         assert all(0.0 <= word.start < word.end <= seconds for word in words)
 
 
+def test_it_learns_in_word_pieces_too(tmp_path: Path) -> None:
+    config = {**TINY, "tokens": "pieces", "pieces": 8, "epochs": 80, "flat_epochs": 25}
+    EndToEndPipeline.train(Tones(SENTENCES), config, tmp_path, quiet)
+    audio = [Audio(spoken(text, 100 + i), RATE) for i, text in enumerate(SENTENCES)]
+    for decoder in ("greedy", "wfst", "beam"):
+        pipeline = EndToEndPipeline.load(tmp_path, {"decoder": decoder})
+        heard = pipeline.transcribe(audio)
+        right = sum(t.text == s for t, s in zip(heard, SENTENCES, strict=True))
+        assert right >= len(SENTENCES) - 2, (decoder, [t.text for t in heard])
+        assert all(" ".join(word.text for word in t.words) == t.text for t in heard)
+    EndToEndPipeline.train(Tones(SENTENCES), {**TINY, "tokens": "auto"}, tmp_path, quiet)
+    with pytest.raises(InputError, match="has pieces for tokens, the settings ask for characters"):
+        EndToEndPipeline.train(Tones(SENTENCES), {**TINY, "tokens": "characters"}, tmp_path, quiet)
+    with pytest.raises(InputError, match="did you mean 'pieces'"):
+        EndToEndPipeline.train(Tones(SENTENCES), {**TINY, "tokens": "piece"}, tmp_path, quiet)
+
+
 def test_silence_and_nothing_at_all_give_a_transcript(model: Path) -> None:
     for decoder in ("greedy", "wfst", "beam"):
         pipeline = EndToEndPipeline.load(model, {"decoder": decoder})

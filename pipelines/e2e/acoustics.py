@@ -22,7 +22,7 @@ from pipelines.e2e.decoder import LogProbs
 from pipelines.e2e.features import LogMel
 from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import build, name_of
-from pipelines.e2e.tokens import Tokens, read_tokens
+from pipelines.e2e.tokens import AUTO, Tokens, read_tokens
 
 FORMAT = 1
 _BATCH_SECONDS = 120.0
@@ -114,6 +114,17 @@ def check_architecture(model_dir: Path, wanted: str) -> None:
     if found != wanted:
         raise InputError(
             f"the model here is of the architecture {found!r}, the settings ask for {wanted!r};"
+            " take another folder, or delete it to train anew",
+            model_dir,
+        )
+
+
+def check_tokens(model_dir: Path, wanted: str) -> None:
+    """Raises `InputError` where the finished model here has tokens of another kind; `AUTO` takes any."""
+    found = read_tokens(model_dir / "tokens.json").kind
+    if wanted not in (AUTO, found):
+        raise InputError(
+            f"the model here has {found} for tokens, the settings ask for {wanted};"
             " take another folder, or delete it to train anew",
             model_dir,
         )

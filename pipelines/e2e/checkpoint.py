@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from data.errors import InputError
 from pipelines.e2e.course import Course
 
+_SHOWN = 100
+
 
 @dataclass(frozen=True, eq=False)
 class State:
@@ -94,11 +96,23 @@ def read_state(path: Path, into: Resumable) -> int:
 def _same_kind(found: Mapping[str, str], wanted: Mapping[str, str], path: Path) -> None:
     for what, value in wanted.items():
         if found.get(what, value) != value:
+            theirs, ours = _where_they_differ(found[what], value)
             raise InputError(
-                f"this checkpoint does not fit the model: its {what} {found[what]}, the model's {value};"
+                f"this checkpoint does not fit the model: its {what} {theirs}, the model's {ours};"
                 " delete it to train anew",
                 path,
             )
+
+
+def _where_they_differ(one: str, other: str) -> tuple[str, str]:
+    """Both; of long ones what stands around the first difference: hundreds of tokens are no message."""
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+    first = max(0, same - _SHOWN // 3)
+
+    def shown(text: str) -> str:
+        return text if len(text) <= _SHOWN else f"... {text[first : first + _SHOWN]} ..."
+
+    return shown(one), shown(other)
 
 
 def _restore(tensors: Mapping[str, Tensor], into: Resumable) -> None:

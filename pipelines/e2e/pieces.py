@@ -1,6 +1,7 @@
 """Word pieces: parts of words that are common in the training text, by sentencepiece's unigram model.
 
-Source: Kudo, "Subword regularization" (ACL 2018), section 3.2, as `sentencepiece` implements it.
+Source: Kudo, "Subword regularization" (ACL 2018), section 3.2, as `sentencepiece` implements it; imported
+where it is needed, for models that spell in characters run without it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import sentencepiece
+from typing import Any
 
 from data.errors import InputError
 
@@ -26,8 +26,10 @@ class Pieces:
     model: bytes
 
     @cached_property
-    def _processor(self) -> sentencepiece.SentencePieceProcessor:
-        return sentencepiece.SentencePieceProcessor(model_proto=self.model)
+    def _processor(self) -> Any:
+        from sentencepiece import SentencePieceProcessor
+
+        return SentencePieceProcessor(model_proto=self.model)
 
     @property
     def symbols(self) -> frozenset[str]:
@@ -52,9 +54,11 @@ def train_pieces(words: Sequence[str], size: int) -> Pieces:
 
     Raises `InputError` where `size` is less than the characters that they are written in.
     """
+    from sentencepiece import SentencePieceTrainer
+
     written = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
+        SentencePieceTrainer.train(
             sentence_iterator=iter(words),
             model_writer=written,
             vocab_size=size,
@@ -80,8 +84,8 @@ def train_pieces(words: Sequence[str], size: int) -> Pieces:
 def read_pieces(path: Path) -> Pieces:
     """Raises `InputError` for a file that holds no sentencepiece model."""
     try:
-        model = path.read_bytes()
-        sentencepiece.SentencePieceProcessor(model_proto=model)
+        pieces = Pieces(path.read_bytes())
+        _ = pieces.symbols  # tries the model
     except (OSError, RuntimeError) as error:
         raise InputError("no model of word pieces can be read here; train the model again", path) from error
-    return Pieces(model)
+    return pieces

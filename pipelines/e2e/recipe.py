@@ -25,7 +25,7 @@ from pipelines.e2e.selection import dev_part, judge_of
 from pipelines.e2e.settings import TrainSettings, network_shape
 from pipelines.e2e.speech import Speech, load_speech
 from pipelines.e2e.token_graph import read_token_graph
-from pipelines.e2e.tokens import tokens_of
+from pipelines.e2e.tokens import make_tokens
 from pipelines.e2e.train import Trainer, plan
 from pipelines.protocol import Progress, Timed, TrainingSet
 
@@ -56,11 +56,13 @@ def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progres
     """Goes on from a checkpoint where there is one; does nothing where the model is finished."""
     if acoustics.is_finished(model_dir):
         acoustics.check_architecture(model_dir, settings.architecture)
+        acoustics.check_tokens(model_dir, settings.tokens)
         progress(100, 100, "trained before")
         return
     model_dir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(max(1, min(settings.threads, os.cpu_count() or 1)))
-    tokens = tokens_of(corpus.normalise(u.text) for u in corpus.train)
+    texts = (corpus.normalise(u.text) for u in corpus.train)
+    tokens = make_tokens(texts, settings.tokens, corpus.language, settings.pieces)
     front = LogMel(corpus.sample_rate)
     network = _network(len(tokens), settings)
     rate = network.subsampling

@@ -9,6 +9,7 @@ from typing import Any
 from data.errors import InputError, did_you_mean
 from pipelines.e2e.models.network import Sizes
 from pipelines.e2e.models.registry import shape_of
+from pipelines.e2e.tokens import AUTO, KINDS
 from pipelines.protocol import Config
 from pipelines.settings import filled
 
@@ -23,6 +24,7 @@ class TrainSettings:
     The first `flat_epochs` learn evenly spread labels, the first `plain_epochs` see other speeds alone;
     `windowed` is the share of steps in which the network sees what it sees in a stream. `sizes` are those
     of the `architecture`, its form (`causal`) among them; `channels`, `blocks`, `hidden` are for the default.
+    `tokens` is one of `pipelines.e2e.tokens.KINDS`; of pieces there are about `pieces`.
 
     Every `score_epochs` the averaged weights are scored on dev (0: never) and the best are kept; the training
     stops where so many scores in a row (`patience`, 0: any number) brought no better ones. `budget_minutes`
@@ -31,6 +33,8 @@ class TrainSettings:
 
     architecture: str = "conv_recurrent"
     sizes: Mapping[str, Any] = field(default_factory=dict)
+    tokens: str = AUTO
+    pieces: int = 256
     lms: tuple[str, ...] = (TRIGRAM,)
     epochs: int = 30
     batch_seconds: float = 50.0
@@ -98,6 +102,11 @@ def train_settings(config: Config) -> TrainSettings:
         if lm not in (CORPUS_LM, TRIGRAM):
             hint = did_you_mean(lm, (CORPUS_LM, TRIGRAM))
             raise InputError(f"e2e: no language model is called {lm!r}{hint}; there are 'corpus', 'trigram'")
+    if settings.tokens not in KINDS:
+        hint = did_you_mean(settings.tokens, KINDS)
+        raise InputError(
+            f"e2e: train: no tokens are called {settings.tokens!r}{hint}; there are {', '.join(KINDS)}"
+        )
     if settings.epochs < 1 or settings.batch_seconds <= 0 or settings.threads < 1:
         raise InputError("e2e: epochs and threads want 1 or more, batch_seconds more than 0")
     if settings.budget_minutes < 0:
