@@ -249,7 +249,7 @@ def _played_row(
         finished=finished,
         processing_seconds=outcome[4],
         first_word_end=item.first_word_end,
-        error=None if finished is not None else "dropped: no final transcript",
+        error=outcome[5] if finished is not None else "dropped: no final transcript",
     )
 
 

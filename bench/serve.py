@@ -28,6 +28,7 @@ class Outcome:
     finished: Seconds | None = None
     text: str = ""
     work: Seconds = 0.0  # its share of the time inside `advance`
+    error: str | None = None
 
 
 @dataclass
@@ -119,7 +120,7 @@ class Desk:
             outcome.first_partial = time
         if self._last[row]:
             outcome.finished = time
-            outcome.text = transcript.text
+            outcome.text, outcome.error = transcript.text, transcript.error
             self.sessions.pop(play).close()
 
 

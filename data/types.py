@@ -41,11 +41,15 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a pipeline heard; `words` is empty where it gives no times, `final` False for a partial."""
+    """What a pipeline heard; `words` is empty where it gives no times, `final` False for a partial.
+
+    `error` is one line on why this stream's text is not to be trusted, None where all is well.
+    """
 
     text: str
     words: tuple[Word, ...] = ()
     final: bool = True
+    error: str | None = None
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ class _Subject:
             yield f"streams in chunks of {milliseconds} ms to one final", self._streamer(milliseconds)
         yield "gives the same final whatever the size of the chunks", self.any_chunks
         yield "keeps sessions apart", self.independent
+        yield "keeps NaN in one stream from the others", self.spoils_no_other
         yield "says that a session is over", self.over
         yield "takes an empty last chunk", self.empty_last
         yield "lets a session be closed early and twice", self.closes_session
@@ -225,12 +226,19 @@ class _Subject:
 
     def independent(self) -> None:
         alone = [self.stream(audio, 100)[-1].text for audio in self.audio]
-        together = self.interleaved()
-        _expect(together == alone, _difference(together, alone))
+        _expect((together := self.interleaved(self.audio)) == alone, _difference(together, alone))
 
-    def interleaved(self) -> list[str]:
-        """All audios at once, a session each, until the longest is over."""
-        queues = [list(_chunks(audio, 100)) for audio in self.audio]
+    def spoils_no_other(self) -> None:
+        alone = self.interleaved(self.audio)
+        try:
+            beside = self.interleaved([*self.audio, _flat(RATE, np.nan, self.audio[0].sample_rate)])
+        except Exception as error:
+            raise Noted(f"it ends the streams beside it: {_line(error)}") from error
+        _expect(beside[:-1] == alone, _difference(beside, alone))
+
+    def interleaved(self, audios: Sequence[Audio]) -> list[str]:
+        """All at once, a session each, until the longest is over."""
+        queues = [list(_chunks(audio, 100)) for audio in audios]
         sessions = [self.pipeline.open_session() for _ in queues]
         finals = [""] * len(queues)
         while any(queues):
@@ -286,7 +294,7 @@ def _flat(samples: int, value: float = 0.0, rate: int = RATE) -> Audio:
 
 
 def _difference(first: Sequence[str], second: Sequence[str]) -> str:
-    for one, other in zip(first, second, strict=True):
+    for one, other in zip(first, second, strict=False):
         if one != other:
             return f"{one[:60]!r} here, {other[:60]!r} there"
     return ""

@@ -122,7 +122,8 @@ class Pipeline(Protocol):
         """All chunks that are due, one a session, together: a GPU batches, a core loops.
 
         Returns the transcript so far for each session, `final` where its chunk was the last. A session
-        fed after its last chunk raises `SessionOverError`.
+        fed after its last chunk raises `SessionOverError`. Audio that cannot be used (NaN) is better told
+        by the `error` of its own stream's transcripts than by an exception, which ends the others too.
         """
 
     def synchronize(self) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -93,6 +94,19 @@ class FragilePipeline(NullPipeline):
     def advance(self, sessions, chunks):
         self.transcribe(chunks)
         return super().advance(sessions, chunks)
+
+
+class PickyPipeline(CountingPipeline):
+    """Hears loud audio in a stream, but says that its text is not to be trusted."""
+
+    def advance(self, sessions, chunks):
+        results = super().advance(sessions, chunks)
+        for session, chunk in zip(sessions, chunks, strict=True):
+            session.loud = getattr(session, "loud", False) or np.abs(chunk.samples).max(initial=0.0) > 1
+        return [
+            replace(result, error="too loud" if session.loud else None)
+            for session, result in zip(sessions, results, strict=True)
+        ]
 
 
 class OfflineOnlyPipeline(NullPipeline):

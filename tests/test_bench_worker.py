@@ -166,6 +166,14 @@ def test_utterances_that_are_refused_are_rows_with_a_reason_and_the_others_are_h
     )
 
 
+def test_a_stream_that_names_its_fault_is_a_row_with_it_and_the_others_are_heard():
+    utterances = items(4, loud=(2,))
+    target = Target("picky", "load_recognisers:PickyPipeline")
+    result = stream_run(target, utterances, PATIENT, quiet)
+    assert [row.error for row in result.rows] == [None, None, "too loud", None]
+    assert [row.raw_hypothesis for row in result.rows] == expected(utterances)
+
+
 def test_a_recogniser_that_dies_is_one_clear_line():
     target = Target("fragile", "load_recognisers:FragilePipeline")
     with pytest.raises(

@@ -66,17 +66,17 @@ def noise(seconds: float, seed: int) -> np.ndarray:
 
 def stream(streaming: StreamingNetwork, audio: list[np.ndarray], size: int) -> list[np.ndarray]:
     """Log posteriors of all of `audio` side by side, `size` samples at a time; each ends when it ends."""
-    feeds = [streaming.open() for _ in audio]
+    slots = [streaming.open() for _ in audio]
     heard: list[list[np.ndarray]] = [[] for _ in audio]
     for at in range(0, max(map(len, audio)), size):
-        live = [(i, f) for i, f in enumerate(feeds) if at < len(audio[i])]
-        for i, feed in live:
-            feed.add(audio[i][at : at + size], at + size >= len(audio[i]))
-        while due := [(i, f) for i, f in live if streaming.due(f)]:
-            for (i, _), out in zip(due, streaming.hop([f for _, f in due]), strict=True):
-                heard[i].append(out)
-    for feed in feeds:
-        streaming.release(feed)
+        live = [i for i in range(len(audio)) if at < len(audio[i])]
+        pieces = [audio[i][at : at + size] for i in live]
+        last = [at + size >= len(audio[i]) for i in live]
+        for hop in streaming.advance([slots[i] for i in live], pieces, last):
+            for row, log_probs, _ in hop:
+                heard[live[row]].append(log_probs)
+    for slot in slots:
+        streaming.release(slot)
     return [np.concatenate(h) for h in heard]
 
 

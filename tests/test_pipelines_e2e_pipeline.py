@@ -129,6 +129,12 @@ def test_samples_that_are_no_numbers_spoil_no_other_stream(model: Path) -> None:
     bad[2000:2300] = np.nan
     finals, _ = live(pipeline, [good, bad])
     assert finals[0] == live(pipeline, [good])[0][0]
+    sessions = [pipeline.open_session() for _ in range(2)]
+    for last in (False, True):  # the stream is named, from its first bad chunk to its end
+        chunks = [Chunk(samples, RATE, last) for samples in (good, good if last else bad)]
+        results = pipeline.advance(sessions, chunks)
+        assert results[0].error is None
+        assert results[1].error is not None and "from 0.25 s on" in results[1].error
 
 
 def test_bad_audio_and_bad_settings_get_one_line(model: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from pipelines.e2e.features import LogMel
 from pipelines.e2e.models.conv_recurrent import ConvRecurrent, Shape, Window, frames_out
-from pipelines.e2e.streaming import Feed, StreamingNetwork
+from pipelines.e2e.streaming import StreamingNetwork
 
 RATE = 16000
 SHAPE = Shape(tokens=7, channels=16, blocks=4, kernel=5, hidden=8)
@@ -31,17 +31,17 @@ def noise(seconds: float, seed: int) -> np.ndarray:
 
 def stream(streaming: StreamingNetwork, audio: list[np.ndarray], chunk: int) -> list[np.ndarray]:
     """All of `audio` side by side, `chunk` samples at a time; each ends when it ends."""
-    feeds = [streaming.open() for _ in audio]
+    slots = [streaming.open() for _ in audio]
     heard: list[list[np.ndarray]] = [[] for _ in audio]
     for at in range(0, max(map(len, audio)), chunk):
-        live = [(i, f) for i, f in enumerate(feeds) if at < len(audio[i])]
-        for i, feed in live:
-            feed.add(audio[i][at : at + chunk], at + chunk >= len(audio[i]))
-        while due := [(i, f) for i, f in live if streaming.due(f)]:
-            for (i, _), out in zip(due, streaming.hop([f for _, f in due]), strict=True):
-                heard[i].append(out)
-    for feed in feeds:
-        streaming.release(feed)
+        live = [i for i in range(len(audio)) if at < len(audio[i])]
+        pieces = [audio[i][at : at + chunk] for i in live]
+        last = [at + chunk >= len(audio[i]) for i in live]
+        for hop in streaming.advance([slots[i] for i in live], pieces, last):
+            for row, log_probs, _ in hop:
+                heard[live[row]].append(log_probs)
+    for slot in slots:
+        streaming.release(slot)
     return [np.concatenate(h) if h else np.zeros((0, SHAPE.tokens)) for h in heard]
 
 
@@ -93,16 +93,13 @@ def test_audio_beyond_the_look_ahead_changes_nothing_that_was_emitted(window: Wi
 def test_a_frame_comes_out_as_soon_as_the_look_ahead_is_there() -> None:
     net, front = network()
     streaming = StreamingNetwork(net, front, WINDOWS[0], torch.device("cpu"))
-    feed: Feed = streaming.open()
+    slot = streaming.open()
     need = round(streaming.look_ahead_s * RATE)
-    feed.add(noise(4.0, 1)[: need - 1], False)
-    early = 0
-    while streaming.due(feed):
-        early += len(streaming.hop([feed])[0])
-    assert early == 0
-    feed.add(noise(0.1, 1)[:1], False)
-    assert streaming.due(feed)
-    assert len(streaming.hop([feed])[0]) == WINDOWS[0].chunk
+    early = streaming.advance([slot], [noise(4.0, 1)[: need - 1]], [False])
+    assert not any(frames for hop in early for frames in hop)
+    (hop,) = streaming.advance([slot], [noise(0.1, 1)[:1]], [False])
+    ((_, log_probs, _),) = hop
+    assert len(log_probs) == WINDOWS[0].chunk
 
 
 @pytest.mark.parametrize("window", [None, *WINDOWS])
@@ -118,3 +115,68 @@ def test_a_padded_batch_equals_single_utterances(window: Window | None) -> None:
         for row, f, n in zip(together, features, frames_out(lengths).tolist(), strict=True):
             alone = net(f[None], torch.tensor([len(f)]), window)[0]
             torch.testing.assert_close(row[:n], alone[:n], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_64_streams_of_different_starts_and_chunks_equal_single_ones(padded: bool) -> None:
+    net, front = network()
+    window, device, rng = Window(4, 2), torch.device("cpu"), np.random.default_rng(3)
+    many = StreamingNetwork(net, front, window, device, padded=padded)
+    sizes = rng.integers(200, 9000, 64)
+    audio = [noise(float(rng.uniform(0.02, 0.8)), i) for i in range(64)]
+    starts, slots = rng.integers(0, 6, 64), {}
+    heard: dict[int, list[np.ndarray]] = {i: [] for i in range(64)}
+    fed = [0] * 64
+    for turn in range(100):
+        live = [i for i in range(64) if turn >= starts[i] and fed[i] < len(audio[i])]
+        for i in live:
+            if i not in slots:
+                slots[i] = many.open()
+        pieces = [audio[i][fed[i] : fed[i] + sizes[i]] for i in live]
+        for i, piece in zip(live, pieces, strict=True):
+            fed[i] += len(piece)
+        last = [fed[i] == len(audio[i]) for i in live]
+        for hop in many.advance([slots[i] for i in live], pieces, last):
+            for row, log_probs, best in hop:
+                assert best == log_probs.argmax(-1).tolist()
+                heard[live[row]].append(log_probs)
+        for i, over in zip(live, last, strict=True):
+            if over:
+                many.release(slots[i])  # for a stream that starts later
+    assert len(set(slots.values())) < 64
+    single = StreamingNetwork(net, front, window, device)
+    for i in range(64):
+        expected = stream(single, [audio[i]], 1600)[0]
+        found = np.concatenate([*heard[i], np.zeros((0, SHAPE.tokens), np.float32)])
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_bfloat16_streams_give_nearly_the_same_posteriors() -> None:
+    net, front = network()
+    samples = noise(1.5, 1)
+    plain, half = (
+        stream(StreamingNetwork(net, front, WINDOWS[0], torch.device("cpu"), half=half), [samples], 1600)[0]
+        for half in (False, True)
+    )
+    assert 0 < np.abs(plain - half).max() < 0.05
+
+
+def test_the_first_sample_that_is_no_number_is_named_and_counts_as_silence() -> None:
+    net, front = network()
+    streaming = StreamingNetwork(net, front, WINDOWS[0], torch.device("cpu"))
+    good, bad = noise(2.0, 1), noise(2.0, 2)
+    silent = bad.copy()
+    bad[[9000, 9001, 20000]] = np.nan, np.inf, -np.inf
+    silent[[9000, 9001, 20000]] = 0.0
+    slots = [streaming.open() for _ in range(2)]
+    heard: list[list[np.ndarray]] = [[], []]
+    for at in range(0, 32000, 1600):
+        for hop in streaming.advance(slots, [bad[at : at + 1600], good[at : at + 1600]], [at == 30400] * 2):
+            for row, log_probs, _ in hop:
+                heard[row].append(log_probs)
+    assert streaming.spoilt_s(slots[0]) == 9000 / RATE and streaming.spoilt_s(slots[1]) is None
+    for found, samples in zip(heard, (silent, good), strict=True):
+        np.testing.assert_allclose(np.concatenate(found), stream(streaming, [samples], 1600)[0], atol=2e-5)
+    streaming.release(slots[0])
+    assert streaming.spoilt_s(streaming.open()) is None

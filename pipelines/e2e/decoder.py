@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +26,8 @@ class Weights:
 class DecoderStream(Protocol):
     """One utterance under way."""
 
-    def advance(self, log_probs: LogProbs) -> None:
-        """Goes on by posteriors (T, tokens), natural logarithms."""
+    def advance(self, log_probs: LogProbs, best: Sequence[int] | None = None) -> None:
+        """Goes on by posteriors (T, tokens), natural logs; `best`: each frame's best token, if known."""
 
     def partial(self) -> str: ...
     def finish(self) -> Hypothesis: ...
@@ -49,8 +50,9 @@ class GreedyStream:
         self._path: list[int] = []
         self._scores: list[float] = []  # of each frame's token
 
-    def advance(self, log_probs: LogProbs) -> None:
-        best = log_probs.argmax(-1).tolist() if len(log_probs) else []
+    def advance(self, log_probs: LogProbs, best: Sequence[int] | None = None) -> None:
+        if best is None:
+            best = log_probs.argmax(-1).tolist() if len(log_probs) else []
         for i in best:
             if i not in (self._last, BLANK):
                 self._ids.append(i)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -103,7 +104,7 @@ class GraphStream:
         self._stream, self._decoder = stream, decoder
         self._kept: list[LogProbs] = []
 
-    def advance(self, log_probs: LogProbs) -> None:
+    def advance(self, log_probs: LogProbs, best: Sequence[int] | None = None) -> None:
         scores = self._decoder.scale(log_probs)
         self._stream.advance(scores)
         if self._decoder.keeps:

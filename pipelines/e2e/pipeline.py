@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,7 @@ from pipelines.e2e.features import HOP_S
 from pipelines.e2e.hypothesis import Hypothesis
 from pipelines.e2e.models.network import Window
 from pipelines.e2e.settings import DecodeSettings, decode_settings, train_settings
-from pipelines.e2e.streaming import Feed, StreamingNetwork
+from pipelines.e2e.streaming import StreamingNetwork
 from pipelines.protocol import (
     Capabilities,
     Chunk,
@@ -31,22 +32,29 @@ from pipelines.protocol import (
     TrainingSet,
 )
 
+_NO_NUMBERS = "the audio holds samples that are no numbers (NaN or infinite)"
+
 
 class EndToEndSession:
     """One live stream: its place in the network's states, and its decoder."""
 
     def __init__(self, network: StreamingNetwork, decoder: DecoderStream) -> None:
         self._network, self.decoder = network, decoder
-        self.feed: Feed = network.open()
+        self.slot = network.open()
         self.text = ""
         self.over = False
         self._open = True
+
+    @property
+    def error(self) -> str | None:
+        spoilt = self._network.spoilt_s(self.slot)
+        return None if spoilt is None else f"from {spoilt:.2f} s on {_NO_NUMBERS}; they count as silence"
 
     def close(self) -> None:
         self.over = True
         if self._open:
             self._open = False
-            self._network.release(self.feed)
+            self._network.release(self.slot)
 
 
 class EndToEndPipeline:
@@ -61,7 +69,14 @@ class EndToEndPipeline:
         window = _window(acoustics, settings)
         self._network: StreamingNetwork | None = None
         if acoustics.network.streams:
-            self._network = StreamingNetwork(acoustics.network, acoustics.front, window, acoustics.device)
+            self._network = StreamingNetwork(
+                acoustics.network,
+                acoustics.front,
+                window,
+                acoustics.device,
+                half=settings.half,
+                padded=acoustics.device.type == "cuda",
+            )
         self._facts: dict[str, float | str] = {}
         self.capabilities = Capabilities(
             streaming=acoustics.network.streams,
@@ -101,7 +116,7 @@ class EndToEndPipeline:
     def transcribe(self, batch: Sequence[Audio]) -> list[Transcript]:
         for audio in batch:
             if not np.isfinite(audio.samples).all():
-                raise InputError("the audio holds samples that are no numbers (NaN or infinite)")
+                raise InputError(_NO_NUMBERS)
         return [self._heard(self._decoder.hear(p)) for p in self._acoustics.posteriors(batch)]
 
     def open_session(self) -> EndToEndSession:
@@ -119,32 +134,23 @@ class EndToEndPipeline:
         own = [_own(session) for session in sessions]
         for chunk in chunks:
             self._acoustics.check(chunk.sample_rate)
-        for session, chunk in zip(own, chunks, strict=True):
-            session.feed.add(chunk.samples, chunk.last)
-        grown = self._run(own)
+        audio, last = [chunk.samples for chunk in chunks], [chunk.last for chunk in chunks]
+        grown: set[int] = set()
+        for heard in self._streaming().advance([session.slot for session in own], audio, last):
+            for row, log_probs, best in heard:
+                own[row].decoder.advance(log_probs, best)
+                grown.add(row)
+        for row in grown:
+            own[row].text = own[row].decoder.partial()
         return [
-            self._transcript(session, chunk, session in grown)
-            for session, chunk in zip(own, chunks, strict=True)
+            self._final(session) if over else Transcript(session.text, final=False, error=session.error)
+            for session, over in zip(own, last, strict=True)
         ]
 
-    def _run(self, sessions: list[EndToEndSession]) -> set[EndToEndSession]:
-        """Hops while any stream has one due, all due streams in one; returns those with new posteriors."""
-        grown = set()
-        network = self._streaming()
-        while due := [s for s in sessions if network.due(s.feed)]:
-            for session, log_probs in zip(due, network.hop([s.feed for s in due]), strict=True):
-                if len(log_probs):
-                    session.decoder.advance(log_probs)
-                    grown.add(session)
-        return grown
-
-    def _transcript(self, session: EndToEndSession, chunk: Chunk, grown: bool) -> Transcript:
-        if chunk.last:
-            session.close()
-            return self._heard(session.decoder.finish())
-        if grown:
-            session.text = session.decoder.partial()
-        return Transcript(session.text, final=False)
+    def _final(self, session: EndToEndSession) -> Transcript:
+        error = session.error
+        session.close()
+        return replace(self._heard(session.decoder.finish()), error=error)
 
     def _heard(self, hypothesis: Hypothesis) -> Transcript:
         return hypothesis.transcript(HOP_S * self._acoustics.network.subsampling)

@@ -39,8 +39,8 @@ class BeamStream(GreedyStream):
         self._decoder = decoder
         self._chunks: list[LogProbs] = []
 
-    def advance(self, log_probs: LogProbs) -> None:
-        super().advance(log_probs)
+    def advance(self, log_probs: LogProbs, best: Sequence[int] | None = None) -> None:
+        super().advance(log_probs, best)
         self._chunks.append(log_probs)
 
     def finish(self) -> Hypothesis:

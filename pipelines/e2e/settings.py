@@ -73,6 +73,7 @@ class DecodeSettings:
 
     `confidence`: of each word, greedily from its tokens' posteriors, else from the `nbest` word sequences
     (of wfst, those that cost at most `lattice_beam` more than the best, in the network's natural logs).
+    `half`: streams in bfloat16.
     """
 
     decoder: str = "greedy"
@@ -86,6 +87,7 @@ class DecodeSettings:
     confidence: bool = False
     nbest: int = 100
     lattice_beam: float = 6.0
+    half: bool = False
     threads: int = 1
     device: str = "auto"
 

@@ -57,7 +57,8 @@ class Slots(Memory):
         return self._pool[name][self._slots]
 
     def __setitem__(self, name: str, value: Tensor) -> None:
-        self._pool[name][self._slots] = value
+        pool = self._pool[name]
+        pool[self._slots] = value.to(pool.dtype)
 
 
 class Beginning(Memory):
