@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ _ROOM_S = 0.16
 _LARGEST = 4096
 _NOBODY = 0  # the slot of the rows that only fill a batch up
 _ENDLESS = 1 << 40
+
+Number = TypeVar("Number", np.int64, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +129,10 @@ class StreamingNetwork:
     def _grow(self, slots: int) -> None:
         self._free = list(range(max(_NOBODY + 1, len(self._ended)), slots))
         more = slots - len(self._ended)
-        self._received, self._done, self._spoilt, self._ended = (
-            np.pad(of, (0, more)) for of in (self._received, self._done, self._spoilt, self._ended)
+        self._received, self._done, self._spoilt = (
+            _longer(of, more) for of in (self._received, self._done, self._spoilt)
         )
+        self._ended = _longer(self._ended, more)
         self._waiting.grow(slots)
         self._pool = {
             name: torch.cat([old, old.new_zeros(more, *old.shape[1:])]) for name, old in self._pool.items()
@@ -190,6 +194,10 @@ class StreamingNetwork:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             scores = self._hops.scores(features, first, total, Slots(self._pool, slots))
         return scores.float().log_softmax(-1)
+
+
+def _longer(values: npt.NDArray[Number], more: int) -> npt.NDArray[Number]:
+    return np.concatenate([values, np.zeros(more, values.dtype)])
 
 
 def _filled(count: int) -> int:
