@@ -15,10 +15,12 @@ from data.errors import InputError
 from pipelines.e2e.decoder import Greedy, Weights
 from pipelines.e2e.graph_search import GraphDecoder, GraphSearch
 from pipelines.e2e.prefix_beam import PrefixBeam
-from pipelines.e2e.token_graph import arpa_words, read_token_graph, token_graph
+from pipelines.e2e.token_graph import arpa_words, expand, read_token_graph, token_graph
 from pipelines.e2e.tokens import Tokens, collapse, make_tokens, tokens_of
+from pipelines.fst import Arcs, const_fst
 from pipelines.nbest import nbest
 from pipelines.ngram import NgramModel, estimate, write_arpa
+from pipelines.search import Beam, Search
 
 TOKENS = tokens_of(["ab", "b'"])  # blank, space, apostrophe, a, b
 TEXT = [["a"], ["a", "b"], ["ab"], ["b", "b'"], ["ab", "a"], ["a", "b", "a"], ["b"], ["aa", "b"]]
@@ -117,6 +119,33 @@ def test_the_graph_of_a_marked_alphabet_finds_the_best_of_all_paths(
     heard = GraphSearch(token_graph(arpa, tokens), WEIGHTS, beam=1000.0).decode(log_probs)
     best = max(one for one, _ in scores.values())
     assert scores[heard][0] == pytest.approx(best, abs=2e-3)
+
+
+@pytest.mark.parametrize("tokens", [TOKENS, *MARKED.values()], ids=lambda tokens: tokens.kind)
+@pytest.mark.parametrize("wide", [1, 2, 3])
+def test_parting_wide_states_changes_no_path(tokens: Tokens, wide: int) -> None:
+    """Over random graphs with back-off: the best paths cost the same."""
+    rng = np.random.default_rng(wide)
+    for seed in range(20):
+        spelled = random_graph(rng, len(tokens))
+        whole, parted = (Search(const_fst(expand(spelled, w)), Beam(1000.0)) for w in (100, wide))
+        log_probs = posteriors(7, seed, tokens)
+        one, other = whole.decode(log_probs), parted.decode(log_probs)
+        assert other.cost == pytest.approx(one.cost, abs=1e-3) and other.final == one.final
+        assert collapse((other.labels - 1).tolist()) == collapse((one.labels - 1).tolist())
+
+
+def random_graph(rng: np.random.Generator, tokens: int) -> Arcs:
+    """Six states, each with many tokens to go on by, and an epsilon to a later one."""
+    rows = [
+        (s, int(label), int(rng.integers(3)), int(rng.integers(6)))
+        for s in range(6)
+        for label in rng.choice(np.arange(2, tokens + 1), tokens - 2, replace=False)
+    ]
+    rows += [(s, 0, 0, int(rng.integers(s + 1, 6))) for s in range(5)]
+    source, ilabel, olabel, target = (np.array(column, np.int32) for column in zip(*rows, strict=True))
+    weight = rng.uniform(0, 3, len(rows)).astype(np.float32)
+    return Arcs(source, ilabel, olabel, weight, target, rng.uniform(0, 3, 6).astype(np.float32))
 
 
 @pytest.mark.parametrize("seed", range(4))

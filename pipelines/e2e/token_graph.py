@@ -23,6 +23,9 @@ from pipelines.grammar import WordTable, grammar_graph
 
 _RESERVED = {"<s>", "</s>", "<unk>", "<UNK>"}
 Longs = npt.NDArray[np.int64]
+_WIDE = 512  # more than the letters of an alphabet and the common pieces of words
+_ANY = 0  # in place of a token's label
+_LABELS = 1 << 32
 
 
 def arpa_words(arpa: Path) -> tuple[str, ...]:
@@ -120,45 +123,89 @@ def _without_marks(arcs: Arcs, first_mark: int) -> Arcs:
     return Arcs(arcs.source, ilabel, arcs.olabel, arcs.weight, arcs.target, arcs.final, arcs.start)
 
 
-def expand(spelled: Arcs) -> Arcs:
-    """T composed with a graph over characters (input labels token id + 1, 0 for epsilon).
+def expand(spelled: Arcs, wide: int = _WIDE) -> Arcs:
+    """T composed with a graph over tokens (input labels token id + 1, 0 for epsilon).
 
-    A state of the result is (token, state): the run of `token` under way, blank at the start too.
+    A state of the result is (token, state): the run of `token` under way, blank at the start too. States with
+    more than `wide` tokens to go on by are parted first, see `_parted`.
     """
-    spelled = spelled.by_source()
-    keys = _reachable(spelled)  # (K,) token label * states + state, sorted
+    spelled, parts = _parted(spelled.by_source(), wide)
+    keys = _reachable(spelled, parts)  # (K,) token label * states + state, sorted
     token, state = keys // spelled.states, keys % spelled.states
     own, arc = _out_of(state, spelled)
     moving = spelled.ilabel[arc] > 0
     legal = ~moving | (spelled.ilabel[arc] != token[own])  # a run of the same token needs a blank between
-    own, arc, moving = own[legal], arc[legal], moving[legal]
-    arriving = np.where(moving, spelled.ilabel[arc], token[own]) * spelled.states + spelled.target[arc]
+    own, arc = own[legal], arc[legal]
+    arriving = _arriving(token[own], arc, spelled, parts)
     blank = BLANK + 1
-    nodes = np.arange(len(keys))
-    runs = token != blank
-    loops = len(keys)
+    loops = np.flatnonzero(state < parts)  # what a part lacks, the state before it has
+    runs = loops[token[loops] != blank]
     after_blank = np.searchsorted(keys, blank * spelled.states + state[runs])
-    zeros = np.zeros(loops + int(runs.sum()), np.int32)
-    source = np.concatenate([own, nodes, nodes[runs]]).astype(np.int32)
-    target = np.concatenate([np.searchsorted(keys, arriving), nodes, after_blank]).astype(np.int32)
-    ilabel = np.concatenate([spelled.ilabel[arc], token, np.full(int(runs.sum()), blank)]).astype(np.int32)
+    zeros = np.zeros(len(loops) + len(runs), np.int32)
+    source = np.concatenate([own, loops, runs]).astype(np.int32)
+    target = np.concatenate([np.searchsorted(keys, arriving), loops, after_blank]).astype(np.int32)
+    ilabel = np.concatenate([spelled.ilabel[arc], token[loops], np.full(len(runs), blank)]).astype(np.int32)
     olabel = np.concatenate([spelled.olabel[arc], zeros]).astype(np.int32)
     weight = np.concatenate([spelled.weight[arc], zeros]).astype(np.float32)
     start = int(np.searchsorted(keys, blank * spelled.states + spelled.start))
     return Arcs(source, ilabel, olabel, weight, target, spelled.final[state], start).by_source()
 
 
-def _reachable(spelled: Arcs) -> Longs:
+def _parted(spelled: Arcs, wide: int) -> tuple[Arcs, int]:
+    """The same graph, the tokens that leave a wide state dealt out to parts behind epsilons; the first part.
+
+    After each of V characters a grammar may back off to its unigrams, from where any other may come, which
+    makes V * V arcs. Of about sqrt(V) parts, all but the one that holds the character itself are shared by
+    all of them.
+    """
+    moving = np.flatnonzero(spelled.ilabel > 0)
+    degree = np.bincount(spelled.source[moving], minlength=spelled.states)
+    moving = moving[degree[spelled.source[moving]] > wide]
+    moving = moving[np.lexsort((spelled.ilabel[moving], spelled.source[moving]))]
+    if not len(moving):
+        return spelled, spelled.states
+    old = spelled.source[moving]
+    place = np.arange(len(moving)) - np.searchsorted(old, old)
+    begins = place % np.ceil(np.sqrt(degree[old])).astype(np.int64) == 0
+    source = spelled.source.copy()
+    source[moving] = spelled.states + np.cumsum(begins) - 1
+    count = int(begins.sum())
+    nothing, new = np.zeros(count, np.int32), spelled.states + np.arange(count, dtype=np.int32)
+    return Arcs(
+        np.concatenate([source, old[begins]]),
+        np.concatenate([spelled.ilabel, nothing]),
+        np.concatenate([spelled.olabel, nothing]),
+        np.concatenate([spelled.weight, nothing.astype(np.float32)]),
+        np.concatenate([spelled.target, new]),
+        np.concatenate([spelled.final, np.full(count, np.inf, np.float32)]),
+        spelled.start,
+    ).by_source(), spelled.states
+
+
+def _arriving(token: Longs, arc: Longs, spelled: Arcs, parts: int) -> Longs:
+    """The (token, state) after each of `arc`, given the token before it.
+
+    An arc with a token begins its run, an epsilon keeps the run; but in a part that lacks the token nobody
+    asks which one it was: that is `_ANY`.
+    """
+    target, label = spelled.target[arc].astype(np.int64), spelled.ilabel[arc].astype(np.int64)
+    inside = spelled.source >= parts
+    held = spelled.source[inside].astype(np.int64) * _LABELS + spelled.ilabel[inside]
+    kept = (target < parts) | np.isin(target * _LABELS + token, held)
+    return np.where(label > 0, label, np.where(kept, token, _ANY)) * spelled.states + target
+
+
+def _reachable(spelled: Arcs, parts: int) -> Longs:
     """All (token, state) that can come about: after an arc its own token, along epsilons any."""
     states = spelled.states
-    blanks = (BLANK + 1) * states + np.arange(states, dtype=np.int64)
+    blanks = (BLANK + 1) * states + np.arange(parts, dtype=np.int64)
     moving = spelled.ilabel > 0
     keys = np.union1d(blanks, spelled.ilabel[moving].astype(np.int64) * states + spelled.target[moving])
     fresh = keys
     while len(fresh):
         own, arc = _out_of(fresh % states, spelled)
         still = spelled.ilabel[arc] == 0
-        found = (fresh // states)[own[still]] * states + spelled.target[arc[still]]
+        found = _arriving((fresh // states)[own[still]], arc[still], spelled, parts)
         fresh = np.setdiff1d(found, keys)
         keys = np.union1d(keys, fresh)
     return keys
