@@ -40,24 +40,20 @@ KALDI_RULES = (
 
 
 @dataclass(frozen=True)
-class EndpointRules:
-    """An utterance is over as soon as one of `rules` holds; the defaults are Kaldi's."""
-
-    rules: tuple[EndpointRule, ...] = KALDI_RULES
-
-
-@dataclass(frozen=True)
 class Endpointer:
-    """`silence_labels` are the graph's input labels of silence; a frame lasts `frame` seconds."""
+    """An utterance is over as soon as one of `rules` holds.
+
+    `silence_labels` are the graph's input labels of silence; a frame lasts `frame` seconds.
+    """
 
     silence_labels: Collection[int]
     frame: Seconds
-    rules: EndpointRules = EndpointRules()
+    rules: tuple[EndpointRule, ...] = KALDI_RULES
 
     def heard(self, trailing_silence_frames: int, frames: int, relative_cost: float) -> bool:
         """Whether the utterance is over after `frames`; `relative_cost` is infinite if it cannot end yet."""
         trailing, length = trailing_silence_frames * self.frame, frames * self.frame
-        return any(rule.holds(trailing, length, relative_cost) for rule in self.rules.rules)
+        return any(rule.holds(trailing, length, relative_cost) for rule in self.rules)
 
     def over(self, stream: Stream) -> bool:
         """The same of a stream under way; asks for its final cost only where the answer depends on it."""

@@ -8,7 +8,7 @@ import kaldifst
 import numpy as np
 import pytest
 
-from pipelines.endpoint import Endpointer, EndpointRule, EndpointRules
+from pipelines.endpoint import Endpointer, EndpointRule
 from pipelines.search import Search
 
 KALDI = Endpointer({1}, 0.01)
@@ -40,7 +40,7 @@ def test_keeps_the_rules_of_kaldi(trailing: int, frames: int, relative_cost: flo
 def test_ends_a_stream_after_speech_and_silence(relative_cost: float, expected: int | None) -> None:
     """Silence (label 1) before and after a word (label 2); ending after it costs 3."""
     graph = kaldifst.compile("0 0 1 0\n0 1 2 7\n1 1 1 0\n0\n1 3\n")
-    rules = EndpointRules((EndpointRule(silence=0.02, relative_cost=relative_cost),))
+    rules = (EndpointRule(silence=0.02, relative_cost=relative_cost),)
     endpointer, stream = Endpointer({1}, 0.01, rules), Search(graph).start()
     assert not endpointer.over(stream)
     ends = []

@@ -22,12 +22,10 @@ from pipelines.hybrid.generations import (
     triphones,
 )
 from pipelines.hybrid.model import Stage
+from pipelines.hybrid.parallel import Step
 from pipelines.hybrid.settings import GENERATIONS, MLLT, MONO, SAT, SI, TRI, TrainSettings
 
 _SHARES = {MONO: 0.35, TRI: 0.5, MLLT: 0.7, SAT: 1.0}  # of the work, done at the end of each
-
-Step = Callable[[float, str, str], None]
-"""Gets the share done, from 0 to 1, a note, and the generation's name."""
 
 
 def train_acoustic(

@@ -32,8 +32,7 @@ def model_facts(model: AcousticModel | NetworkModel, features: FeatureSettings) 
     }
     if isinstance(model, AcousticModel):
         mixtures = model.mixtures
-        size = mixtures.gaussians * (2 * mixtures.means.shape[1] + 1)
-        return {**facts, "parameters": size, "gaussians": mixtures.gaussians}
+        return {**facts, "parameters": mixtures.parameters, "gaussians": mixtures.gaussians}
     return {**facts, "parameters": model.parameters}
 
 

@@ -48,6 +48,11 @@ class Mixtures:
     def states(self) -> int:
         return len(self.first) - 1
 
+    @property
+    def parameters(self) -> int:
+        """Weights, means and variances."""
+        return self.gaussians * (2 * self.means.shape[1] + 1)
+
     @cached_property
     def _linear(self) -> tuple[Features, Features]:
         """The matrix for [x, x^2], shape (2 D, G), and the constants, shape (G,)."""

@@ -214,9 +214,7 @@ def add_self_loops(arcs: Arcs, self_loops: Doubles) -> Arcs:
     """
     emitting = arcs.ilabel > 0
     pairs = np.stack([arcs.target[emitting], arcs.ilabel[emitting]], axis=1)
-    visits, where = np.unique(
-        pairs, axis=0, return_inverse=True
-    )  # (V, 2): a state and the label it is entered by
+    visits, where = np.unique(pairs, axis=0, return_inverse=True)  # (V, 2): a state, a label it is entered by
     entered = np.bincount(visits[:, 0], minlength=arcs.states)
     plain = np.bincount(arcs.target[~emitting], minlength=arcs.states) > 0
     plain[arcs.start] = True

@@ -12,7 +12,7 @@ import numpy as np
 from data.errors import InputError, did_you_mean
 from data.types import Transcript
 from pipelines.alternatives import Alternatives, read_rescoring
-from pipelines.endpoint import KALDI_RULES, Endpointer, EndpointRule, EndpointRules
+from pipelines.endpoint import KALDI_RULES, Endpointer, EndpointRule
 from pipelines.features import FRAME_SECONDS, Features, FeatureSettings, Normalisation
 from pipelines.fst import Arcs, const_fst
 from pipelines.grammar import WordTable
@@ -121,7 +121,7 @@ def _endpointer(settings: DecodeSettings, tying: Tying) -> Endpointer | None:
         rules.append(EndpointRule(silence=settings.endpoint_seconds))
     silence = tying.topology.phone_ids[SILENCE]
     labels = frozenset((np.flatnonzero(tying.label_phone == silence) + 1).tolist())
-    return Endpointer(labels, FRAME_SECONDS, EndpointRules(tuple(rules))) if rules else None
+    return Endpointer(labels, FRAME_SECONDS, tuple(rules)) if rules else None
 
 
 def _alternatives(

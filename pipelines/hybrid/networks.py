@@ -55,10 +55,9 @@ class NetworkModel:
 
     @property
     def parameters(self) -> int:
-        """All that is trained; of mixtures beside it weights, means and variances."""
+        """All that is trained, the mixtures beside it too."""
         if isinstance(self.network, Fused):
-            network, mixtures = self.network.network, self.network.mixtures
-            beside = 2 * mixtures.means.size + mixtures.gaussians
+            network, beside = self.network.network, self.network.mixtures.parameters
         else:
             network, beside = self.network, 0
         members = network.members if isinstance(network, Ensemble) else (network,)

@@ -85,9 +85,8 @@ class _Crew:
 
 def _work(piece: Piece, out: Connection) -> None:
     try:
-        with threadpool_limits(
-            1
-        ):  # OpenMP's threads do not survive the fork, and waiting for them would not end
+        # OpenMP's threads do not survive the fork, and waiting for them would not end
+        with threadpool_limits(1):
             result = piece(lambda share, note, stage: out.send(("step", (share, note, stage))))
         out.send(("done", result))
     except InputError as error:

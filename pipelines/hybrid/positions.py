@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from data.errors import InputError
+from pipelines.hybrid.tying import base_phone
 from pipelines.hybrid.word_graph import Pronunciations
 
 ENOUGH = 30  # times that a phone must occur at a place to be modelled by itself
@@ -23,7 +24,7 @@ def positioned(pronunciations: Pronunciations, sentences: Iterable[Sequence[str]
     """
     placed = {word: [_placed(v) for v in variants] for word, variants in pronunciations.items()}
     words = Counter(word for sentence in sentences for word in sentence)
-    shared = _renamed(placed, {p: _plain(p) for p, n in _counts(placed, words).items() if n < ENOUGH})
+    shared = _renamed(placed, {p: base_phone(p) for p, n in _counts(placed, words).items() if n < ENOUGH})
     counts = _counts(shared, words)
     return _renamed(shared, {p: _commonest(p, counts) for p, n in counts.items() if n < _FEWEST})
 
@@ -33,10 +34,6 @@ def _placed(phones: Sequence[str]) -> tuple[str, ...]:
         return (f"{phones[0]}_S",)
     places = ["B", *("I" for _ in phones[2:]), "E"]
     return tuple(f"{phone}_{place}" for phone, place in zip(phones, places, strict=True))
-
-
-def _plain(phone: str) -> str:
-    return phone.rpartition("_")[0]
 
 
 def _counts(pronunciations: Pronunciations, words: Mapping[str, int]) -> dict[str, int]:
@@ -50,7 +47,7 @@ def _counts(pronunciations: Pronunciations, words: Mapping[str, int]) -> dict[st
 
 def _commonest(phone: str, counts: Mapping[str, int]) -> str:
     """The phone itself, or its place that is heard more often."""
-    alike = [p for p in counts if _plain(p) == phone or p == phone]
+    alike = [p for p in counts if base_phone(p) == phone]
     return max(alike, key=lambda p: counts[p])
 
 
@@ -68,10 +65,10 @@ def known_phones(pronunciations: Pronunciations, phones: Sequence[str]) -> Pronu
     with a phone that it has at no place.
     """
     known = set(phones)
-    fallback = {_plain(p) if "_" in p else p: p for p in reversed(phones)}
+    fallback = {base_phone(p): p for p in reversed(phones)}
 
     def fit(word: str, placed: str) -> str:
-        plain = _plain(placed)
+        plain = base_phone(placed)
         found = placed if placed in known else plain if plain in known else fallback.get(plain)
         if found is None:
             raise InputError(f"'{word}' is said with '{plain}', a phone that the model was not trained on")

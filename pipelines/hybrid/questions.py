@@ -13,7 +13,7 @@ import numpy as np
 
 from pipelines.hybrid.gmm import Doubles
 from pipelines.hybrid.topology import PHONE_STATES, Topology
-from pipelines.hybrid.tree import ContextStatistics, log_likelihood
+from pipelines.hybrid.tree import ContextStatistics, table_log_likelihood
 from pipelines.hybrid.tying import OWN, PLACES, Sets, families
 
 _CENTRE = PHONE_STATES // 2
@@ -71,20 +71,15 @@ def _clusters(
 
 def _central(groups: Sequence[tuple[int, ...]], statistics: ContextStatistics) -> Doubles:
     """Occupancy, sums and squares of each group's central states, in all contexts: (groups, 1 + 2 D)."""
-    table = np.column_stack([statistics.occupancy, statistics.sums, statistics.squares])
+    table = statistics.table()
     central = statistics.contexts[:, 3] == _CENTRE
     return np.stack([table[central & np.isin(statistics.contexts[:, OWN], g)].sum(axis=0) for g in groups])
 
 
 def _nearest(sums: Doubles, variance_floor: Doubles) -> tuple[int, int]:
     """The two rows that lose the least likelihood as one Gaussian."""
-    dims = len(variance_floor)
-
-    def likelihood(x: Doubles) -> Doubles:
-        return log_likelihood(x[..., 0], x[..., 1 : 1 + dims], x[..., 1 + dims :], variance_floor)
-
-    alone = likelihood(sums)
-    loss = alone[:, None] + alone - likelihood(sums[:, None] + sums)
+    alone = table_log_likelihood(sums, variance_floor)
+    loss = alone[:, None] + alone - table_log_likelihood(sums[:, None] + sums, variance_floor)
     loss[np.tril_indices(len(sums))] = np.inf
     a, b = np.unravel_index(loss.argmin(), loss.shape)
     return int(a), int(b)

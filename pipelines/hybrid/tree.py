@@ -39,6 +39,10 @@ class ContextStatistics:
     sums: Doubles
     squares: Doubles
 
+    def table(self) -> Doubles:
+        """(N, 1 + 2 D): occupancy, sums and squares side by side, so that they add up together."""
+        return np.column_stack([self.occupancy, self.sums, self.squares])
+
 
 def context_statistics(features: Sequence[Features], contexts: Sequence[IntArray]) -> ContextStatistics:
     """Statistics of utterances: features (T, D) and for each frame a row (left, phone, right, position).
@@ -86,6 +90,12 @@ def log_likelihood(occupancy: Doubles, sums: Doubles, squares: Doubles, variance
     per_frame = (np.log(floored) + variance / floored + _LOG_2_PI).sum(axis=-1)
     found: Doubles = -0.5 * occupancy * per_frame
     return found
+
+
+def table_log_likelihood(table: Doubles, variance_floor: Doubles) -> Doubles:
+    """`log_likelihood` of rows (..., 1 + 2 D) as in `ContextStatistics.table`: (...,)."""
+    dims = len(variance_floor)
+    return log_likelihood(table[..., 0], table[..., 1 : 1 + dims], table[..., 1 + dims :], variance_floor)
 
 
 def grow_trees(
@@ -161,8 +171,7 @@ class _Splitter:
         self, statistics: ContextStatistics, sets: Sets, variance_floor: Doubles, min_occupancy: float
     ) -> None:
         self._contexts = statistics.contexts
-        # (N, 1 + 2 D): occupancy, sums, squares
-        self._table = np.column_stack([statistics.occupancy, statistics.sums, statistics.squares])
+        self._table = statistics.table()  # (N, 1 + 2 D)
         self._sets = sets
         self._weights = sets.astype(np.float64)
         self._floor = variance_floor
@@ -210,8 +219,7 @@ class _Splitter:
         return questions, weights[questions] @ sums
 
     def _likelihood(self, sums: Doubles) -> Doubles:
-        dims = len(self._floor)
-        return log_likelihood(sums[..., 0], sums[..., 1 : 1 + dims], sums[..., 1 + dims :], self._floor)
+        return table_log_likelihood(sums, self._floor)
 
 
 def _different(answers: Sets) -> npt.NDArray[np.int64]:

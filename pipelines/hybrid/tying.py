@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pipelines.hybrid.topology import PHONE_STATES, Topology
 
 IntArray: TypeAlias = npt.NDArray[np.int32]
+_Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
 Sets: TypeAlias = npt.NDArray[np.bool_]  # (questions, phones)
 
 LEAF = -1
@@ -99,13 +100,7 @@ class Tying:
         """How many phones a senone depends on: 1, or 3 where any tree asks about a neighbour."""
         return 3 if np.isin(self._forest.side, (LEFT, RIGHT)).any() else 1
 
-    def senone(
-        self,
-        left: npt.NDArray[np.integer[Any]],
-        phone: npt.NDArray[np.integer[Any]],
-        right: npt.NDArray[np.integer[Any]],
-        position: npt.NDArray[np.integer[Any]],
-    ) -> IntArray:
+    def senone(self, left: _Numbers, phone: _Numbers, right: _Numbers, position: _Numbers) -> IntArray:
         """Senones of states in context, element by element of arrays of one shape (or that broadcast).
 
         A neighbour that is no phone's number counts as silence. Raises ValueError for a phone or a position
@@ -126,13 +121,7 @@ class Tying:
         senones: IntArray = forest.leaf[node].reshape(sides.shape[1:])
         return senones
 
-    def label(
-        self,
-        left: npt.NDArray[np.integer[Any]],
-        phone: npt.NDArray[np.integer[Any]],
-        right: npt.NDArray[np.integer[Any]],
-        position: npt.NDArray[np.integer[Any]],
-    ) -> IntArray:
+    def label(self, left: _Numbers, phone: _Numbers, right: _Numbers, position: _Numbers) -> IntArray:
         """Labels of states in context; arguments and errors are those of `senone`."""
         senone = self.senone(left, phone, right, position).astype(np.int64)
         state = np.array(self.topology.firsts)[phone] + position
@@ -190,9 +179,7 @@ class Tying:
             table[list(root.phones), root.position] = offset
         return table
 
-    def _first_nodes(
-        self, phone: npt.NDArray[np.integer[Any]], position: npt.NDArray[np.integer[Any]]
-    ) -> IntArray:
+    def _first_nodes(self, phone: _Numbers, position: _Numbers) -> IntArray:
         table = self._root_nodes
         known = (phone >= 0) & (phone < len(table)) & (position >= 0) & (position < table.shape[1])
         nodes = np.where(known, table[np.where(known, phone, 0), np.where(known, position, 0)], -1)
