@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tones import RATE, ToneCorpus, say, tone_corpus
+from hybrid_trainings import quiet
+from tones import RATE, SENTENCES, SPEECH, ToneCorpus, say, streamed
 
 from data.errors import InputError
 from data.types import Audio, Samples, Transcript
 from pipelines.hybrid import store
 from pipelines.hybrid.pipeline import HybridPipeline
-from pipelines.protocol import Chunk
 
 CONFIG = {
     "lms": ["trigram"],
@@ -33,41 +33,24 @@ CONFIG = {
     "sat_gaussians": 60,
     "epochs": 6,
 }
-SENTENCES = (["abba"], ["cab", "dac"], ["bed", "abba", "cab", "bed"])
 STREAMING = ("mono", "si", "tdnn")
 COUNTS = {"tokens_per_frame", "arcs_per_frame"}
-
-
-def _quiet(done: float, total: float, note: str = "", *, stage: str = "") -> None:
-    pass
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> ToneCorpus:
-    return tone_corpus(tmp_path_factory.mktemp("tones"))
 
 
 @pytest.fixture(scope="module")
 def folder(corpus: ToneCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model")
-    HybridPipeline.train(corpus, CONFIG, path, _quiet)
+    HybridPipeline.train(corpus, CONFIG, path, quiet)
     return path
 
 
 def _speech() -> list[Audio]:
-    return [Audio(say(s, seed=900 + i), RATE, "a") for i, s in enumerate(SENTENCES)]
+    return [Audio(samples, RATE, "a") for samples in SPEECH]
 
 
 def _noise(seconds: float, level: float = 0.005) -> Samples:
     draw = np.random.default_rng(7)
     return (level * draw.standard_normal(int(seconds * RATE))).astype(np.float32)
-
-
-def _streamed(pipeline: HybridPipeline, speech: Samples, size: int) -> list[Transcript]:
-    session = pipeline.open_session()
-    begins = range(0, len(speech), size)
-    chunks = [Chunk(speech[i : i + size], RATE, last=i + size >= len(speech)) for i in begins]
-    return [pipeline.advance([session], [chunk])[0] for chunk in chunks]
 
 
 @pytest.mark.parametrize("model", ["mono", "tdnn", "sat"])
@@ -97,7 +80,7 @@ def test_a_word_in_doubt_is_less_sure(folder: Path) -> None:
 def test_streams_are_as_sure_as_the_whole(folder: Path, size: int) -> None:
     pipeline = HybridPipeline.load(folder, {"model": "si", "confidence": True})
     (whole,) = pipeline.transcribe(_speech()[2:])
-    assert _streamed(pipeline, _speech()[2].samples, size)[-1] == whole
+    assert streamed(pipeline, _speech()[2].samples, size)[-1] == whole
 
 
 def test_a_second_language_model_has_its_say(folder: Path, tmp_path: Path) -> None:
@@ -161,7 +144,7 @@ def test_a_pause_parts_two_utterances(folder: Path, model: str, rules: dict[str,
     times += [(w.start + begin / RATE, w.end + begin / RATE) for w in alone[1].words]
     np.testing.assert_allclose([(w.start, w.end) for w in together.words], times, atol=0.03)
     for size in (240, 1700):
-        found = _streamed(pipeline, stream, size)
+        found = streamed(pipeline, stream, size)
         assert found[-1] == together
         assert [t.final for t in found] == [False] * (len(found) - 1) + [True]
         held = found[begin // size].text  # before the second utterance is heard
@@ -229,4 +212,4 @@ def test_settings_without_sense_are_refused(folder: Path, config: dict[str, obje
 @pytest.mark.parametrize("hz", [9000.0, 4000.1, 20.0, 10.0, -400.0, float("nan")])
 def test_bands_that_cannot_be_heard_are_refused(corpus: ToneCorpus, tmp_path: Path, hz: float) -> None:
     with pytest.raises(InputError, match="high_hz lies above 20 and up to 4000, half the sampling rate"):
-        HybridPipeline.train(corpus, {**CONFIG, "high_hz": hz}, tmp_path, _quiet)
+        HybridPipeline.train(corpus, {**CONFIG, "high_hz": hz}, tmp_path, quiet)

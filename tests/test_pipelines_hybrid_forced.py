@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tones import RATE, WORDS, ToneCorpus, say, tone_corpus
+from tones import RATE, WORDS, ToneCorpus, say
 
 from data.errors import InputError
 from data.types import Utterance, Word
@@ -57,11 +57,6 @@ def _pause(draw: np.random.Generator, seconds: float) -> int:
     count = int(np.ceil(seconds * RATE))
     draw.standard_normal(count)
     return count
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> ToneCorpus:
-    return tone_corpus(tmp_path_factory.mktemp("tones"))
 
 
 @pytest.fixture(scope="module")

@@ -4,104 +4,38 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tones import RATE, ToneCorpus, say, tone_corpus
+from network_fixture import (
+    CONFIG,
+    EPOCHS,
+    NETWORKS,
+    OFFLINE,
+    STREAMING,
+    TRAINED,
+    Training,
+    killed_and_gone_on,
+)
+from tones import RATE, SENTENCES, SPEECH, ToneCorpus, chunks, streamed
 
 from data.errors import InputError
 from data.types import Audio, Transcript
 from pipelines.features import features
-from pipelines.hybrid import networks, store
+from pipelines.hybrid import store
 from pipelines.hybrid.listening import Listener
 from pipelines.hybrid.network import Ensemble, Network
 from pipelines.hybrid.network_store import load_network, read_tensors
-from pipelines.hybrid.network_train import Aligned
 from pipelines.hybrid.pipeline import HybridPipeline
 from pipelines.hybrid.prepare import trigram
 from pipelines.hybrid.tune import NETWORK_WEIGHTS
-from pipelines.protocol import Chunk
 from pipelines.texts import corpus_model
-
-STREAMING = ("tdnn", "tdnn+gmm")
-OFFLINE = ("tdnn-sat", "tdnn-sat+gmm")
-TRAINED = ("tdnn", "tdnn-sat")
-NETWORKS = (*STREAMING, *OFFLINE)
-EPOCHS = 4
-CONFIG = {
-    "lms": ["trigram"],
-    "gaussians": 40,
-    "iterations": 5,
-    "members": 1,
-    "jobs": 1,
-    "tri_iterations": 5,
-    "leaves": 40,
-    "min_gain": 50.0,
-    "min_occupancy": 20.0,
-    "tri_gaussians": 50,
-    "mllt_gaussians": 50,
-    "sat_gaussians": 60,
-    "positions": False,
-    "networks": list(TRAINED),
-    "epochs": EPOCHS,
-    "network_copies": 1,
-    "adapted_members": 2,
-}
-SENTENCES = (["abba"], ["cab", "dac"], ["bed", "abba", "cab", "bed"])
-SPEECH = [say(sentence, seed=900 + i) for i, sentence in enumerate(SENTENCES)]
-
-
-class _KilledError(Exception):
-    pass
-
-
-@dataclass(eq=False)
-class Training:
-    """A training killed in the second member of its second network, and gone on with."""
-
-    folder: Path
-    notes: list[tuple[str, str]] = field(default_factory=list)  # (stage, note) after the kill
-    taught: list[tuple[Aligned, Aligned | None]] = field(default_factory=list)  # what each network got
-    left: frozenset[str] = frozenset()  # by the kill
-    first: bytes = b""  # the first network then
-
-    def train(self, corpus: ToneCorpus, told: Callable[[str, str], None]) -> None:
-        """`told` gets (stage, note)."""
-        plain = networks.train_network
-
-        def noted(kind: str, train: Aligned, *rest, held_out: Aligned | None, **options) -> Network:
-            self.taught.append((train, held_out))
-            return plain(kind, train, *rest, held_out=held_out, **options)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(networks, "train_network", noted)
-            HybridPipeline.train(
-                corpus, CONFIG, self.folder, lambda done, total, note="", *, stage="": told(stage, note)
-            )
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> ToneCorpus:
-    return tone_corpus(tmp_path_factory.mktemp("tones"))
 
 
 @pytest.fixture(scope="module")
 def training(corpus: ToneCorpus, tmp_path_factory: pytest.TempPathFactory) -> Training:
-    training = Training(tmp_path_factory.mktemp("model"))
-
-    def kill(stage: str, note: str) -> None:
-        if "tdnn-sat, 2 of 2: tdnn: epoch 2" in note:
-            raise _KilledError
-
-    with pytest.raises(_KilledError):
-        training.train(corpus, kill)
-    training.left = frozenset(path.name for path in training.folder.iterdir())
-    training.first = (training.folder / store.network_file("tdnn")).read_bytes()
-    training.train(corpus, lambda stage, note: training.notes.append((stage, note)))
-    return training
+    return killed_and_gone_on(corpus, tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -187,20 +121,9 @@ def test_streams_say_what_the_whole_says(
     pipeline = loaded[model]
     whole = pipeline.transcribe([Audio(samples, RATE) for samples in SPEECH])
     for samples, expected in zip(SPEECH, whole, strict=True):
-        *partial, final = _streamed(pipeline, samples, milliseconds)
+        *partial, final = streamed(pipeline, samples, RATE * milliseconds // 1000)
         assert final == expected
         assert not any(transcript.final for transcript in partial)
-
-
-def _chunks(samples: np.ndarray, milliseconds: int) -> list[Chunk]:
-    size = RATE * milliseconds // 1000
-    begins = range(0, len(samples), size)
-    return [Chunk(samples[b : b + size], RATE, b + size >= len(samples)) for b in begins]
-
-
-def _streamed(pipeline: HybridPipeline, samples: np.ndarray, milliseconds: int) -> list[Transcript]:
-    session = pipeline.open_session()
-    return [pipeline.advance([session], [chunk])[0] for chunk in _chunks(samples, milliseconds)]
 
 
 @pytest.mark.parametrize("milliseconds", [40, 160])
@@ -211,7 +134,7 @@ def test_sessions_side_by_side_hear_as_alone(
     """Two of the same speech begin together, the others later; each ends on its own."""
     pipeline = loaded[model]
     speech = [SPEECH[2], SPEECH[2], SPEECH[0], SPEECH[1]]
-    waiting = [_chunks(samples, milliseconds) for samples in speech]
+    waiting = [chunks(samples, RATE * milliseconds // 1000) for samples in speech]
     sessions = [pipeline.open_session() for _ in speech]
     heard: list[list[Transcript]] = [[] for _ in speech]
     turn = 0
@@ -221,7 +144,7 @@ def test_sessions_side_by_side_hear_as_alone(
         for i, transcript in zip(due, found, strict=True):
             heard[i].append(transcript)
         turn += 1
-    assert heard == [_streamed(pipeline, samples, milliseconds) for samples in speech]
+    assert heard == [streamed(pipeline, samples, RATE * milliseconds // 1000) for samples in speech]
 
 
 @pytest.mark.parametrize("model", STREAMING)
@@ -236,7 +159,7 @@ def test_a_network_waits_as_long_as_it_says(
         accept(listener, scores)
 
     monkeypatch.setattr(Listener, "accept", counted)
-    _streamed(pipeline, SPEECH[2], 10)
+    streamed(pipeline, SPEECH[2], RATE // 100)
     first = next(i for i, count in enumerate(counts) if count)
     assert pipeline.capabilities.streaming
     assert pipeline.capabilities.look_ahead_ms == 265.0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tones import RATE, WORDS, ToneCorpus, say, tone_corpus
+from hybrid_trainings import CONFIG, TRIPHONES, KilledError, quiet
+from tones import RATE, SENTENCES, SPEECH, WORDS, ToneCorpus, say, spoken
 
 from data.errors import InputError
 from data.types import Audio, Samples
@@ -17,8 +18,6 @@ from pipelines.hybrid.pipeline import HybridPipeline
 from pipelines.protocol import Chunk, SessionOverError
 from pipelines.search import Path as BestPath
 
-CONFIG = {"lms": ["trigram"], "generation": "mono", "gaussians": 60, "iterations": 8, "members": 2, "jobs": 1}
-TRIPHONES = {"tri_iterations": 9, "leaves": 40, "min_gain": 50.0, "min_occupancy": 20.0}
 ALL = {
     **CONFIG,
     **TRIPHONES,
@@ -31,19 +30,10 @@ MODELS = ("mono", "tri", "mllt", "si", "sat")
 STREAMING = MODELS[:-1]
 
 
-def _quiet(done: float, total: float, note: str = "", *, stage: str = "") -> None:
-    assert 0.0 <= done <= total, note
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> ToneCorpus:
-    return tone_corpus(tmp_path_factory.mktemp("tones"))
-
-
 @pytest.fixture(scope="module")
 def folder(corpus: ToneCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model")
-    HybridPipeline.train(corpus, ALL, path, _quiet)
+    HybridPipeline.train(corpus, ALL, path, quiet)
     return path
 
 
@@ -54,13 +44,10 @@ def pipeline(folder: Path) -> Iterator[HybridPipeline]:
     loaded.close()
 
 
-SENTENCES = (["abba"], ["cab", "dac"], ["bed", "abba", "cab", "bed"])
-
-
 @pytest.mark.parametrize("model", MODELS)
 def test_learns_the_language_of_tones(folder: Path, model: str) -> None:
     pipeline = HybridPipeline.load(folder, {"model": model})
-    found = pipeline.transcribe([Audio(say(s, seed=900 + i), RATE) for i, s in enumerate(SENTENCES)])
+    found = pipeline.transcribe([Audio(samples, RATE) for samples in SPEECH])
     assert [t.text for t in found] == [" ".join(s) for s in SENTENCES]
     for transcript in found:
         times = [t for word in transcript.words for t in (word.start, word.end)]
@@ -73,7 +60,7 @@ def test_learns_the_language_of_tones(folder: Path, model: str) -> None:
 @pytest.mark.parametrize("model", ["mono", "si"])  # deltas, and frames spliced and projected
 def test_streams_say_what_the_whole_says(folder: Path, model: str, size: int) -> None:
     pipeline = HybridPipeline.load(folder, {"model": model})
-    speech = [say(s, seed=900 + i) for i, s in enumerate(SENTENCES)]
+    speech = SPEECH
     whole = pipeline.transcribe([Audio(s, RATE) for s in speech])
     sessions = [pipeline.open_session() for _ in speech]
     at, open_ = 0, list(range(len(speech)))
@@ -124,7 +111,7 @@ def test_a_speaker_is_heard_as_a_whole(folder: Path, monkeypatch: pytest.MonkeyP
 
 def _voices() -> tuple[list[Audio], list[Audio]]:
     """The same sentences by a speaker of the corpus and by one with a softer, duller voice."""
-    speech = [say(s, seed=900 + i) for i, s in enumerate(SENTENCES * 2)]
+    speech = spoken(SENTENCES * 2)
     return [Audio(s, RATE, "bright") for s in speech], [Audio(_dull(s), RATE, "dull") for s in speech]
 
 
@@ -185,19 +172,15 @@ def test_facts_are_plain(pipeline: HybridPipeline) -> None:
     assert all(isinstance(v, int | float | str) for v in facts.values())
 
 
-class _KilledError(Exception):
-    pass
-
-
 def test_goes_on_after_a_kill_to_the_same_model(corpus: ToneCorpus, folder: Path, tmp_path: Path) -> None:
     """Side by side, where the other training went step by step."""
     config = {**ALL, "jobs": 2}
 
     def kill(done: float, total: float, note: str = "", *, stage: str = "") -> None:
         if note.startswith("mllt on all: iteration 4"):
-            raise _KilledError
+            raise KilledError
 
-    with pytest.raises(_KilledError):
+    with pytest.raises(KilledError):
         HybridPipeline.train(corpus, config, tmp_path, kill)
     assert {p.name for p in tmp_path.glob("stage-all-*.npz")} == {"stage-all-mono.npz", "stage-all-tri.npz"}
     assert not (tmp_path / store.MODEL).exists()
@@ -229,76 +212,8 @@ def _assert_same_models(one: Path, other: Path) -> None:
 
 def test_training_again_changes_nothing(corpus: ToneCorpus, folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    HybridPipeline.train(corpus, ALL, folder, _quiet)
+    HybridPipeline.train(corpus, ALL, folder, quiet)
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-
-
-def test_another_training_does_not_go_on_from_here(corpus: ToneCorpus, tmp_path: Path) -> None:
-    """Stages of other settings are not taken for its own."""
-
-    def train(folder: Path, seed: int, killed: bool) -> None:
-        def kill(done: float, total: float, note: str = "", *, stage: str = "") -> None:
-            if killed and stage == "tuning":
-                raise _KilledError
-
-        HybridPipeline.train(corpus, {**CONFIG, "iterations": 2, "seed": seed}, folder, kill)
-
-    with pytest.raises(_KilledError):
-        train(tmp_path / "one", seed=1, killed=True)
-    train(tmp_path / "one", seed=2, killed=False)
-    train(tmp_path / "fresh", seed=2, killed=False)
-    one, fresh = (store.load_arrays(tmp_path / f / store.acoustic_file("mono")) for f in ("one", "fresh"))
-    np.testing.assert_array_equal(one["means"], fresh["means"])
-
-
-def test_a_bad_utterance_is_dropped_with_its_file(corpus: ToneCorpus, tmp_path: Path) -> None:
-    broken = corpus.with_speech(corpus.train[3], np.full(RATE, np.nan, np.float32))
-    HybridPipeline.train(broken, {**CONFIG, "iterations": 2}, tmp_path, _quiet)
-    dropped = store.load_json(tmp_path / store.MODEL)["dropped"]
-    assert [d["utterance"] for d in dropped] == [corpus.train[3].id]
-    assert str(corpus.train[3].source) in dropped[0]["reason"]
-
-
-def test_too_many_bad_utterances_stop_the_training(corpus: ToneCorpus, tmp_path: Path) -> None:
-    for utterance in corpus.train[:3]:  # too short for their words
-        corpus = corpus.with_speech(utterance, corpus.speech[utterance.id][: RATE // 20])
-    with pytest.raises(InputError, match=r"3 of 40 .* too short"):
-        HybridPipeline.train(corpus, {**CONFIG, "iterations": 2}, tmp_path, _quiet)
-
-
-def test_no_utterance_long_enough_is_an_input_error(corpus: ToneCorpus, tmp_path: Path) -> None:
-    for utterance in (*corpus.train, *corpus.dev):
-        corpus = corpus.with_speech(utterance, corpus.speech[utterance.id][: RATE // 20])
-    with pytest.raises(InputError, match="too short"):
-        HybridPipeline.train(corpus, {**CONFIG, "iterations": 2}, tmp_path, _quiet)
-
-
-def test_one_too_short_is_dropped_with_its_reason(corpus: ToneCorpus, tmp_path: Path) -> None:
-    short = corpus.train[5]
-    corpus = corpus.with_speech(short, corpus.speech[short.id][: RATE // 20])
-    config = {**CONFIG, **TRIPHONES, "iterations": 2, "generation": "tri", "tri_iterations": 2}
-    HybridPipeline.train(corpus, config, tmp_path, _quiet)
-    dropped = store.load_json(tmp_path / store.MODEL)["dropped"]
-    assert [d["utterance"] for d in dropped] == [short.id]
-    assert f"{short.source}: 0.03 s is too short" in dropped[0]["reason"]
-    facts = HybridPipeline.load(tmp_path, {}).facts()
-    assert (facts["model"], facts["dropped_utterances"]) == ("tri", 1)  # the last where none is adapted
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"gausians": 5}, "did you mean 'gaussians'"),
-        ({"seed": "one"}, "seed"),
-        ({"lms": ["trigam"]}, "'trigram'"),
-        ({"generation": "trj"}, "did you mean 'tri'"),
-    ],
-)
-def test_wrong_settings_are_named(
-    corpus: ToneCorpus, tmp_path: Path, config: dict[str, object], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        HybridPipeline.train(corpus, config, tmp_path, _quiet)
 
 
 def test_loading_what_is_not_there(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from accents import TOPOLOGY
 from scipy.fft import dct, idct
 from spoken import random_tying
-from tones import RATE, say
+from tones import RATE, SPEECH
 
 from pipelines.features import FeatureSettings, Normalisation, estimate_normalisation, features, raw_features
 from pipelines.hybrid.front import FrontEnd
@@ -21,8 +21,6 @@ from pipelines.hybrid.networks import Teacher, front_of
 from pipelines.hybrid.settings import TrainSettings
 from pipelines.hybrid.train import Speech
 
-SENTENCES = (["abba"], ["cab", "dac"], ["bed", "abba", "cab", "bed"])
-SPEECH = [say(sentence, seed=900 + i) for i, sentence in enumerate(SENTENCES)]
 TYING = random_tying(TOPOLOGY, seed=4)
 
 

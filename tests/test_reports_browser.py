@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from family_fixture import family_summary
 from report_fixture import (
-    HOSTILE,
     empty_summary,
     hostile_summary,
     make_summary,
     small_summary,
     strange_summary,
 )
+from report_values import HOSTILE
 
 from reports.render import write
 

@@ -10,14 +10,13 @@ from xml.etree import ElementTree
 
 import pytest
 from report_fixture import (
-    HOSTILE,
-    PIPELINES,
     empty_summary,
     hostile_summary,
     make_summary,
     small_summary,
     strange_summary,
 )
+from report_values import HOSTILE, PIPELINES
 
 from data.errors import InputError
 from reports.render import render, write

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from report_fixture import REAL, RUN, make_summary, small_summary
+from report_fixture import make_summary, small_summary
+from report_values import REAL, RUN
 
 from reports.figures import Figures, Group
 from reports.verdict import Verdict, verdict

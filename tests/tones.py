@@ -1,13 +1,15 @@
-"""A small language of tones: four phones, four words, and a corpus that speaks it."""
+"""A small language of tones: four phones, four words, a corpus that speaks it, and speech beside that."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from data.types import Audio, Samples, Utterance
+from data.types import Audio, Samples, Transcript, Utterance
+from pipelines.protocol import Chunk, Pipeline
 
 RATE = 8000
 PHONES = {"A": (400, 900), "B": (700, 1800), "C": (1200, 2600), "D": (500, 3300)}
@@ -32,6 +34,29 @@ def say(words: list[str], seed: int) -> Samples:
 
 def _noise(draw: np.random.Generator, seconds: float) -> Samples:
     return (0.005 * draw.standard_normal(int(np.ceil(seconds * RATE)))).astype(np.float32)
+
+
+SENTENCES = (["abba"], ["cab", "dac"], ["bed", "abba", "cab", "bed"])
+"""That the corpus does not hold: so spoken, each as `SPEECH` has it."""
+
+
+def spoken(sentences: Sequence[list[str]] = SENTENCES) -> list[Samples]:
+    return [say(sentence, seed=900 + i) for i, sentence in enumerate(sentences)]
+
+
+SPEECH = spoken()
+
+
+def chunks(samples: Samples, size: int) -> list[Chunk]:
+    """Of `size` samples, the last one of what is left."""
+    begins = range(0, len(samples), size)
+    return [Chunk(samples[b : b + size], RATE, last=b + size >= len(samples)) for b in begins]
+
+
+def streamed(pipeline: Pipeline, samples: Samples, size: int) -> list[Transcript]:
+    """What a session says after each of the `chunks`."""
+    session = pipeline.open_session()
+    return [pipeline.advance([session], [chunk])[0] for chunk in chunks(samples, size)]
 
 
 @dataclass(frozen=True)
