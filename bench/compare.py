@@ -53,13 +53,12 @@ def _place(cell: Cell) -> tuple[str, str, str]:
 def compare(record: RunRecord, a: Cell, b: Cell) -> Comparison:
     """Two cells of one run, the p-value not yet adjusted; over different utterances ``not comparable``."""
     rows_a, rows_b = ({row.utterance: row for row in accuracy_rows(cell)} for cell in (a, b))
-    spaced = record.corpora.get(a.corpus, {}).get("unit", "word") == "word"
-    names = (*_place(a), "wer" if spaced else "cer", a.pipeline, b.pipeline)
+    names = (*_place(a), "wer" if record.spaced(a.corpus) else "cer", a.pipeline, b.pipeline)
     nan = math.nan
     if rows_a.keys() != rows_b.keys():
         return Comparison(record.run, *names, nan, nan, nan, nan, "not comparable", nan, "other utterances")
     pairs = [(rows_a[key], rows_b[key]) for key in rows_a]
-    errors = [np.array([_errors(row) for row in side], dtype=float) for side in zip(*pairs, strict=True)]
+    errors = [np.array([row.errors for row in side], dtype=float) for side in zip(*pairs, strict=True)]
     words = np.array([row.reference_words for row, _ in pairs], dtype=float)
     speakers = [row.speaker for row, _ in pairs]
     found = paired_bootstrap(
@@ -77,10 +76,6 @@ def _judged(entry: Comparison) -> Comparison:
     if entry.p >= LEVEL:
         return replace(entry, verdict="tie")
     return replace(entry, verdict="a" if entry.difference < 0 else "b")
-
-
-def _errors(row: UtteranceRow) -> int:
-    return row.substitutions + row.deletions + row.insertions
 
 
 def _segments(a: UtteranceRow, b: UtteranceRow) -> list[tuple[int, int]]:

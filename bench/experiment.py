@@ -119,8 +119,8 @@ class _Reader:
         self._unique("pipeline", [choice.spec.name for choice in pipelines])
         for names in [entry.corpora for entry in pipelines] + [entry.corpora for entry in scenarios]:
             self._refers("corpora", names, {corpus.name for corpus in corpora})
+        called = {name for choice in pipelines for name in choice.names}
         for scenario in scenarios:
-            called = {name for choice in pipelines for name in choice.names}
             self._refers("pipelines", scenario.pipelines, called)
             heard = {condition for corpus in corpora for condition in corpus.conditions}
             self._refers("conditions", scenario.conditions, heard)
@@ -129,7 +129,7 @@ class _Reader:
         config = {**table, "name": name, "seed": seed, "prices": prices}
         word_times = self._typed(table, "word_times", str, "")
         if word_times and not word_times.endswith(".json"):
-            self._refers("word_times", (word_times,), {name for c in pipelines for name in c.names})
+            self._refers("word_times", (word_times,), called)
         return Experiment(name, seed, prices, corpora, pipelines, scenarios, config, word_times)
 
     def _corpus(self, entry: dict[str, Any]) -> CorpusChoice:

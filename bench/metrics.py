@@ -83,12 +83,11 @@ def accuracy(record: RunRecord, cell: Cell) -> Iterator[Figure]:
         return
     rows = accuracy_rows(cell)
     if rows:
-        spaced = record.corpora.get(cell.corpus, {}).get("unit", "word") == "word"
-        errors = [row.substitutions + row.deletions + row.insertions for row in rows]
+        errors = [row.errors for row in rows]
         words = [row.reference_words for row in rows]
         characters = [row.reference_characters for row in rows]
         note = KNOWS_WHO_SPEAKS if knows_who_speaks(cell) else ""
-        if spaced:
+        if record.spaced(cell.corpus):
             yield replace(_rate("wer", rows, errors, words, _seed(record)), note=note)
         wrong = [row.character_errors for row in rows]
         yield replace(_rate("cer", rows, wrong, characters, _seed(record)), note=note)

@@ -35,7 +35,7 @@ def _rate(record: RunRecord, cell: Cell) -> Iterator[float]:
     if not rows:
         return
     if _metric(record, cell.corpus) == "wer":
-        errors = sum(row.substitutions + row.deletions + row.insertions for row in rows)
+        errors = sum(row.errors for row in rows)
         yield 100 * errors / sum(row.reference_words for row in rows)
     else:
         errors = sum(row.character_errors for row in rows)
@@ -58,4 +58,4 @@ def _spread(record: RunRecord, place: _Place, rates: list[float]) -> Value:
 
 
 def _metric(record: RunRecord, corpus: str) -> str:
-    return "wer" if record.corpora.get(corpus, {}).get("unit", "word") == "word" else "cer"
+    return "wer" if record.spaced(corpus) else "cer"

@@ -39,7 +39,7 @@ def _worst(record: RunRecord) -> Iterator[AlignedUtterance]:
     for cell in record.cells:
         if cell.scenario != "offline" or cell.pipeline not in leading:
             continue
-        rows = [(row.substitutions + row.deletions + row.insertions, row) for row in accuracy_rows(cell)]
+        rows = [(row.errors, row) for row in accuracy_rows(cell)]
         rows.sort(key=lambda entry: (-entry[0], entry[1].reference_words, entry[1].utterance))
         for errors, row in rows[:WORST]:
             if errors:

@@ -91,8 +91,7 @@ def cmudict_entries() -> Mapping[str, tuple[Pronunciation, ...]]:
 def known_words(dictionary: Path | None, language: str, normalise: Callable[[str], str]) -> frozenset[str]:
     """The words whose pronunciations somebody wrote down: in `dictionary`, and for English in CMUdict."""
     given = read_dictionary(dictionary, normalise).entries if dictionary else {}
-    english = re.split(r"[-_]", language.lower())[0] == "en"
-    return frozenset((*given, *(cmudict_entries() if english else ())))
+    return frozenset((*given, *(cmudict_entries() if _base(language) == "en" else ())))
 
 
 def lexicon_for(
@@ -115,7 +114,7 @@ def lexicon_for(
     wanted = sorted(set(words))
     entries = {word: given[word] for word in wanted if word in given}
     missing = [word for word in wanted if word not in entries]
-    base = re.split(r"[-_]", language.lower())[0]
+    base = _base(language)
     if base == "en":
         return _english(entries, missing, cache)
     if base in ("zh", "cmn"):
@@ -131,6 +130,11 @@ def lexicon_for(
         if missing
         else LexiconReport(Lexicon(entries), len(entries), 0, ())
     )
+
+
+def _base(language: str) -> str:
+    """Without the region: ``en`` of ``en-GB``."""
+    return re.split(r"[-_]", language.lower())[0]
 
 
 def _named(words: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from reports.wording import metric_of
+from reports.wording import kind_of, metric_of
 from results.records import Cell, RunRecord, knows_who_speaks
 from results.values import Comparison, Summary, Value
 
@@ -67,6 +67,10 @@ class Figures:
         others = known - set(record.leading if record else ())
         return tuple(name for name in self.pipelines(group) if name not in others)
 
+    def heard(self, group: Group) -> tuple[str, ...]:
+        """The pipelines that recognise something, all but `null`, and stand for their entries."""
+        return tuple(name for name in self.leading(group) if kind_of(name) != "null")
+
     def conditions(self, group: Group) -> tuple[str, ...]:
         """The conditions in order of appearance, `clean` first."""
         found = in_order(spot.condition for spot in self._groups.get(group, {}))
@@ -127,25 +131,24 @@ class Figures:
 
     def cell(self, group: Group, pipeline: str) -> Cell | None:
         """The pipeline's first cell in a group, an offline one before any other."""
-        found = [c for c in self.cells(group.run) if (c.pipeline, c.corpus) == (pipeline, group.corpus)]
+        found = self._cells_of(group, pipeline)
         return min(found, key=lambda cell: cell.scenario != "offline", default=None)
 
     def knows_who_speaks(self, group: Group, pipeline: str) -> bool:
         """Whether a pipeline was given speaker labels."""
-        cells = (c for c in self.cells(group.run) if (c.pipeline, c.corpus) == (pipeline, group.corpus))
-        return any(knows_who_speaks(cell) for cell in cells)
+        return any(knows_who_speaks(cell) for cell in self._cells_of(group, pipeline))
+
+    def _cells_of(self, group: Group, pipeline: str) -> Iterator[Cell]:
+        place = (pipeline, group.corpus)
+        return (cell for cell in self.cells(group.run) if (cell.pipeline, cell.corpus) == place)
 
     def spread(self, group: Group, entry: str, condition: str) -> Value | None:
         """The error rate of an entry over its seeds."""
         wanted = (group.run, group.corpus, group.split, entry, condition)
-        return next(
-            (
-                v
-                for v in self.summary.spreads
-                if (v.run, v.corpus, v.split, v.pipeline, v.condition) == wanted
-            ),
-            None,
+        found = (
+            v for v in self.summary.spreads if (v.run, v.corpus, v.split, v.pipeline, v.condition) == wanted
         )
+        return next(found, None)
 
     def device(self, value: Value) -> str:
         """The device that a value's cell ran on, empty where the run does not say."""

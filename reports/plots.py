@@ -37,17 +37,12 @@ def styles(pipelines: tuple[str, ...]) -> Mapping[str, Style]:
     return chosen
 
 
-def heard(figures: Figures, group: Group) -> tuple[str, ...]:
-    """The pipelines that recognise something, all but `null`, and stand for their entries."""
-    return tuple(name for name in figures.leading(group) if kind_of(name) != "null")
-
-
 def error_plot(figures: Figures, group: Group, name: str) -> Plot | None:
     """WER (or CER) of every pipeline in every condition, with intervals."""
     metric, looks = error_metric(figures, group), styles(figures.pipelines(group))
     panels = []
     for condition in figures.conditions(group):
-        found = [(p, figures.find(group, p, metric, condition)) for p in heard(figures, group)]
+        found = [(p, figures.find(group, p, metric, condition)) for p in figures.heard(group)]
         panel = [_dot(p, v, looks[p]) for p, v in found if v is not None and usable(v)]
         if panel:
             panels.append((condition or "all", panel))
@@ -71,7 +66,7 @@ def cost_plot(figures: Figures, group: Group, name: str) -> Plot | None:
     condition = next(iter(figures.conditions(group)), "")
     panels, told = [], []
     for scenario in figures.scenarios(group, metric):
-        places = [(p, Spot(p, condition, scenario, metric)) for p in heard(figures, group)]
+        places = [(p, Spot(p, condition, scenario, metric)) for p in figures.heard(group)]
         found = [(p, value) for p, spot in places if usable(value := figures.at(group, spot))]
         if found:
             panels.append((scenario, [_dot(p, v, looks[p]) for p, v in found if v]))
@@ -97,7 +92,8 @@ def load_plots(figures: Figures, group: Group, name: str) -> tuple[Plot, ...]:
     """latency(N) of all that recognise something, one plot for every condition of the group's corpus."""
     run, corpus = group.run, group.corpus
     points = [p for p in figures.summary.load_points if (p.run, p.corpus) == (run, corpus)]
-    points = [p for p in points if p.pipeline in heard(figures, group)]
+    heard = figures.heard(group)
+    points = [p for p in points if p.pipeline in heard]
     looks = styles(figures.pipelines(group))
     slo = service_level(figures.record(run))
     plots = []
@@ -150,7 +146,7 @@ def trade_plot(figures: Figures, group: Group, name: str) -> Plot | None:
     metric = error_metric(figures, group)
     for speed in ("streams_per_core", "rtfx"):
         points = [
-            p for pipeline in heard(figures, group) if (p := _trade(figures, group, pipeline, metric, speed))
+            p for pipeline in figures.heard(group) if (p := _trade(figures, group, pipeline, metric, speed))
         ]
         if len(points) > 1:
             break

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from reports.figures import Figures, Group, in_order, usable
 from reports.judge import error_metric
 from reports.lines import Line, Stop, down
-from reports.plots import Plot, heard
+from reports.plots import Plot
 from reports.svg import MARKERS, Style, both
 from reports.tables import ACCURACY, Body, Entry, Row, Table, entry, metric_table
 from reports.wording import DASH, NONE, kind_of, metric_of, number, probability, span, with_unit
-from results.records import KNOWS_WHO_SPEAKS, Cell
+from results.records import KNOWS_WHO_SPEAKS, Cell, knows_who_speaks
 from results.values import Comparison, Value
 
 _FINE = 0.5  # a range narrow enough for two decimals: seeds differ by less than one percent
@@ -41,9 +41,7 @@ class Lane:
 
 def side_by_side(figures: Figures, group: Group, name: str) -> SideBySide | None:
     """The section of a group; None where no entry was trained with several seeds."""
-    if not any(
-        (v.run, v.corpus, v.split) == (group.run, group.corpus, group.split) for v in _spreads(figures)
-    ):
+    if not any(Group(v.run, v.corpus, v.split) == group for v in figures.summary.spreads):
         return None
     lanes = _lanes(figures, group)
     plots = (_plot(figures, group, condition, lanes, name) for condition in figures.conditions(group))
@@ -52,14 +50,10 @@ def side_by_side(figures: Figures, group: Group, name: str) -> SideBySide | None
     return SideBySide(tuple(plot for plot in plots if plot), _table(figures, group, lanes), seeds)
 
 
-def _spreads(figures: Figures) -> tuple[Value, ...]:
-    return figures.summary.spreads
-
-
 def _lanes(figures: Figures, group: Group) -> tuple[Lane, ...]:
     found: dict[tuple[str, str], list[str]] = {}
     for condition in figures.conditions(group):
-        for pipeline in heard(figures, group):
+        for pipeline in figures.heard(group):
             if figures.find(group, pipeline, error_metric(figures, group), condition):
                 cell = figures.cell(group, pipeline)
                 found.setdefault((cell.lm if cell else "", condition), []).append(pipeline)
@@ -154,8 +148,7 @@ def _look_ahead(cell: Cell | None) -> Entry:
     if cell is None or "streaming" not in cell.facts:
         return Entry(NONE)
     if cell.facts["streaming"] == "no":
-        heard_whole = "whole speaker" if cell.facts.get("knows_who_speaks") else "whole utterance"
-        return Entry(heard_whole)
+        return Entry("whole speaker" if knows_who_speaks(cell) else "whole utterance")
     ahead = cell.facts.get("look_ahead_ms")
     if not isinstance(ahead, int | float):
         return Entry("not available", flag="not available")

@@ -62,7 +62,7 @@ def contenders(figures: Figures, group: Group) -> tuple[str, ...]:
 
     Those whose streams were counted go first: the verdict is about accuracy and speed of the same recogniser.
     """
-    names = [name for name in figures.leading(group) if kind_of(name) != "null"]
+    names = figures.heard(group)
     metric = error_metric(figures, group)
     ranked = sorted(
         names, key=lambda name: (not _serves(figures, group, name), _rank(figures.find(group, name, metric)))

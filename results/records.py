@@ -42,6 +42,11 @@ class UtteranceRow:
     first_word_end: float | None = None  # seconds from the utterance's start, where an alignment is known
     error: str | None = None  # why the utterance was skipped
 
+    @property
+    def errors(self) -> int:
+        """Of words."""
+        return self.substitutions + self.deletions + self.insertions
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -129,6 +134,10 @@ class RunRecord:
     prices: Mapping[str, Any]
     cells: tuple[Cell, ...] = ()
     format: int = FORMAT
+
+    def spaced(self, corpus: str) -> bool:
+        """Whether the language of a corpus is written with spaces, so that WER says more than CER."""
+        return bool(self.corpora.get(corpus, {}).get("unit", "word") == "word")
 
     @property
     def leading(self) -> tuple[str, ...]:

@@ -9,23 +9,20 @@ import numpy as np
 import pytest
 import soundfile
 from bench_fixture import asrbench
-from tones import RATE, say, tone_corpus
+from hybrid_trainings import quiet
+from tones import RATE, SENTENCES, SPEECH, ToneCorpus
 
 from bench.word_times import read_word_times
 from pipelines.hybrid.pipeline import HybridPipeline
 
 CONFIG = {"lms": ["trigram"], "generation": "mono", "gaussians": 40, "iterations": 6, "members": 1, "jobs": 1}
-SAID = {"one": ["abba"], "two": ["cab", "dac"], "three": ["bed", "abba", "cab", "bed"]}
-
-
-def _quiet(done: float, total: float, note: str = "", *, stage: str = "") -> None:
-    pass
+SAID = dict(zip(("one", "two", "three"), SENTENCES, strict=True))
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(corpus: ToneCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    HybridPipeline.train(tone_corpus(folder), {**CONFIG, "use_dev": False}, folder, _quiet)
+    HybridPipeline.train(corpus, {**CONFIG, "use_dev": False}, folder, quiet)
     return folder
 
 
@@ -35,7 +32,7 @@ def desk(tmp_path: Path) -> Path:
     corpus = tmp_path / "calls"
     (corpus / "audio").mkdir(parents=True)
     texts = {name: " ".join(words) for name, words in SAID.items()}
-    sounds = {name: say(words, seed=900 + i) for i, (name, words) in enumerate(SAID.items())}
+    sounds = dict(zip(SAID, SPEECH, strict=True))
     texts |= {"short": "abba bed cab dac", "strange": "abba vision"}
     sounds |= {"short": sounds["one"][: RATE // 8], "strange": sounds["one"]}
     rows = []

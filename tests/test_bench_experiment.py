@@ -60,37 +60,6 @@ def test_what_comes_along_can_be_read(name: str) -> None:
     read_prices(experiment.prices)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "line", "says"),
-    [
-        ("repeats = 5", "repeets = 5", 14, "unknown key 'repeets'; did you mean 'repeats'"),
-        ("repeats = 5", "repeats = 0", 14, "at least 1"),
-        ("repeats = 5", 'repeats = "5"', 14, "a whole number"),
-        ('kind = "offline"', 'kind = "ofline"', 13, "did you mean 'offline'"),
-        ('pipelines = ["a"]', 'pipelines = ["z"]', 18, "names 'z'"),
-        ('corpora = ["quick"]', 'corpora = ["quik"]', 11, "did you mean 'quick'"),
-        ('name = "b"', 'name = "a"', 6, "two [[pipeline]] are called 'a'"),
-        ("finalisation_p99_ms", "finalization_p99_ms", 21, "did you mean 'finalisation_p99_ms'"),
-        ("trial_seconds = 5", "trial_seconds = -5", 19, "negative"),
-        ("[[corpus]]", "[[corpse]]", 2, "unknown key 'corpse'"),
-    ],
-)
-def test_mistakes_are_placed(
-    tmp_path: Path, old: str, new: str, line: int, says: str, *, good: str = GOOD
-) -> None:
-    path = written(tmp_path, good.replace(old, new))
-    with pytest.raises(InputError) as caught:
-        read_experiment(path)
-    assert str(caught.value).startswith(f"{path}:{line}: ")
-    assert says in str(caught.value)
-
-
-@pytest.mark.parametrize("text", ["", "name = ", 'name = "x"\n[[corpus]]\nname = "quick"', "corpus = 3"])
-def test_what_is_no_experiment_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InputError):
-        read_experiment(written(tmp_path, text))
-
-
 FAMILY = """name = "x"
 [[corpus]]
 name = "quick"
@@ -115,6 +84,48 @@ seeds = "first"
 kind = "capacity"
 pipelines = ["b@beam"]
 """
+MISTAKES = (
+    ("repeats = 5", "repeets = 5", 14, "unknown key 'repeets'; did you mean 'repeats'"),
+    ("repeats = 5", "repeats = 0", 14, "at least 1"),
+    ("repeats = 5", 'repeats = "5"', 14, "a whole number"),
+    ('kind = "offline"', 'kind = "ofline"', 13, "did you mean 'offline'"),
+    ('pipelines = ["a"]', 'pipelines = ["z"]', 18, "names 'z'"),
+    ('corpora = ["quick"]', 'corpora = ["quik"]', 11, "did you mean 'quick'"),
+    ('name = "b"', 'name = "a"', 6, "two [[pipeline]] are called 'a'"),
+    ("finalisation_p99_ms", "finalization_p99_ms", 21, "did you mean 'finalisation_p99_ms'"),
+    ("trial_seconds = 5", "trial_seconds = -5", 19, "negative"),
+    ("[[corpus]]", "[[corpse]]", 2, "unknown key 'corpse'"),
+)
+FAMILY_MISTAKES = (
+    ("seeds = [3, 1]", "seeds = [3, 3]", 7, "different whole numbers"),
+    ("seeds = [3, 1]", "seeds = 3", 7, "a list"),
+    ('train_as = "a"', 'train_as = "c"', 12, "names 'c'"),
+    ('train_as = "a"', 'train_as = "a"\nseeds = [4]', 12, "leave one of them out"),
+    ("beam = [8.0, 10.5]", "beam = 8.0", 14, "a list of settings"),
+    ('seeds = "first"', 'seeds = "last"', 20, 'only be "first"'),
+    ('"b@beam"', '"b@bean"', 23, "did you mean 'b@beam'"),
+    ('name = "b"', 'name = "b@beam=8"', 11, "letters, digits"),
+)
+
+
+@pytest.mark.parametrize(
+    ("good", "old", "new", "line", "says"),
+    [*((GOOD, *mistake) for mistake in MISTAKES), *((FAMILY, *mistake) for mistake in FAMILY_MISTAKES)],
+)
+def test_mistakes_are_placed(  # noqa: PLR0917
+    tmp_path: Path, good: str, old: str, new: str, line: int, says: str
+) -> None:
+    path = written(tmp_path, good.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        read_experiment(path)
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "name = ", 'name = "x"\n[[corpus]]\nname = "quick"', "corpus = 3"])
+def test_what_is_no_experiment_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError):
+        read_experiment(written(tmp_path, text))
 
 
 def test_one_entry_stands_for_its_seeds_and_its_sweep(tmp_path: Path) -> None:
@@ -130,23 +141,6 @@ def test_one_entry_stands_for_its_seeds_and_its_sweep(tmp_path: Path) -> None:
     cells = [task.cell for block in blocks(experiment) for task in block.tasks]
     assert {(c.entry, c.seed, c.sweep) for c in cells if c.pipeline == "b-s3@beam=8"} == {("b", 3, "beam=8")}
     assert [task.cell.pipeline for task in blocks(experiment, ["b"])[0].tasks] == ["b-s3"]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "says"),
-    [
-        ("seeds = [3, 1]", "seeds = [3, 3]", 7, "different whole numbers"),
-        ("seeds = [3, 1]", "seeds = 3", 7, "a list"),
-        ('train_as = "a"', 'train_as = "c"', 12, "names 'c'"),
-        ('train_as = "a"', 'train_as = "a"\nseeds = [4]', 12, "leave one of them out"),
-        ("beam = [8.0, 10.5]", "beam = 8.0", 14, "a list of settings"),
-        ('seeds = "first"', 'seeds = "last"', 20, 'only be "first"'),
-        ('"b@beam"', '"b@bean"', 23, "did you mean 'b@beam'"),
-        ('name = "b"', 'name = "b@beam=8"', 11, "letters, digits"),
-    ],
-)
-def test_mistakes_in_families_are_placed(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
-    test_mistakes_are_placed(tmp_path, old, new, line, says, good=FAMILY)
 
 
 def test_the_same_cell_twice_is_refused(tmp_path: Path) -> None:

@@ -60,12 +60,11 @@ def test_learns_the_language_of_tones(folder: Path, model: str) -> None:
 @pytest.mark.parametrize("model", ["mono", "si"])  # deltas, and frames spliced and projected
 def test_streams_say_what_the_whole_says(folder: Path, model: str, size: int) -> None:
     pipeline = HybridPipeline.load(folder, {"model": model})
-    speech = SPEECH
-    whole = pipeline.transcribe([Audio(s, RATE) for s in speech])
-    sessions = [pipeline.open_session() for _ in speech]
-    at, open_ = 0, list(range(len(speech)))
+    whole = pipeline.transcribe([Audio(s, RATE) for s in SPEECH])
+    sessions = [pipeline.open_session() for _ in SPEECH]
+    at, open_ = 0, list(range(len(SPEECH)))
     while open_:
-        chunks = [Chunk(speech[i][at : at + size], RATE, at + size >= len(speech[i])) for i in open_]
+        chunks = [Chunk(SPEECH[i][at : at + size], RATE, at + size >= len(SPEECH[i])) for i in open_]
         found = pipeline.advance([sessions[i] for i in open_], chunks)
         for i, chunk, transcript in zip(list(open_), chunks, found, strict=True):
             assert transcript.final == chunk.last
