@@ -108,7 +108,7 @@ def test_a_checkpoint_of_other_speech_or_a_torn_one_is_not_gone_on_from(tmp_path
     assert shares == [1.0, 1.0, 1.0]
 
 
-def test_the_seed_decides(tmp_path: Path) -> None:
+def test_the_seed_decides() -> None:
     speech, settings = _speech(8, 1), replace(SETTINGS, epochs=1)
     one, same = (train_network("lstm", speech, S, settings, sizes=SMALL["lstm"]) for _ in range(2))
     other = train_network("lstm", speech, S, replace(settings, seed=2), sizes=SMALL["lstm"])
