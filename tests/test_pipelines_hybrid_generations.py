@@ -45,6 +45,7 @@ SETTINGS = TrainSettings(
     tri_gaussians=80,
     mllt_gaussians=80,
     sat_gaussians=80,
+    voices=0,
     tri_iterations=18,
     silence_states=3,
     jobs=1,

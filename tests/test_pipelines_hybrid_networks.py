@@ -247,6 +247,7 @@ def test_networks_of_adapted_speech_learn_from_adapted_speech(training: Training
         ({"networks": "tdnn"}, "a list of strings"),
         ({"networks": ["tdnn"], "epochs": -1}, "epochs"),
         ({"networks": ["tdnn"], "network_copies": -1}, "network_copies"),
+        ({"voices": -1}, "voices of 0 or more"),
         ({"jobs": 0}, "jobs of 1 or more"),
         ({"dev_seconds": 0}, "dev_seconds over 0"),
     ],

@@ -36,6 +36,7 @@ from pipelines.hybrid.train import (
 from pipelines.hybrid.transforms import apply, estimate_lda, estimate_mllt, rotated
 from pipelines.hybrid.tree import context_statistics, grow_trees
 from pipelines.hybrid.tying import Tying, context_independent
+from pipelines.hybrid.voices import in_other_voices
 from pipelines.hybrid.word_graph import Pronunciations, WordGraph, word_graph
 
 _TRANSFORMED = (2, 4, 6, 12)  # iterations
@@ -142,7 +143,8 @@ def speaker_adapted(
     fit = _pooled(fit, speech, schedule, settings.members, note)
     fit = replace(fit, model=replace(fit.model, everyone=_everyone(fit, speech)))
     sat = Stage(SAT, fit.model, fit.alignments, fit.log_likelihood, held[0])
-    return sat, Stage(SI, _unadapted(fit, speech, plain), fit.alignments, fit.log_likelihood)
+    si = _unadapted(fit, speech, plain, held[0], settings)
+    return sat, Stage(SI, si, fit.alignments, fit.log_likelihood)
 
 
 def speaker_transforms(
@@ -189,12 +191,21 @@ def adapted(speech: Speech, transforms: dict[str, Doubles]) -> Speech:
     return speech.mapped(lambda x, speaker: apply(transforms[speaker], x) if speaker in transforms else x)
 
 
-def _unadapted(fit: Fit, speech: Speech, plain: Speech) -> AcousticModel:
-    """The Gaussians of `fit` as they look without adaptation: posteriors of one, statistics of the other."""
+def _unadapted(
+    fit: Fit, speech: Speech, plain: Speech, transforms: dict[str, Doubles], settings: TrainSettings
+) -> AcousticModel:
+    """The Gaussians of `fit` as they look without adaptation: posteriors of adapted `speech`, statistics of
+    the same frames as they are, and in other voices."""
+    mixtures = fit.model.mixtures
     x, senones = together(speech, fit)
     y, _ = together(plain, fit)
-    statistics = two_feature_accumulate(fit.model.mixtures, x, y, senones)
-    return replace(fit.model, mixtures=update(fit.model.mixtures, statistics, variance_floor(y)))
+    floor = variance_floor(y)
+    statistics = two_feature_accumulate(mixtures, x, y, senones)
+    rng = np.random.default_rng(settings.seed)
+    for _ in range(settings.voices):
+        y, _ = together(in_other_voices(speech, transforms, rng), fit)
+        statistics += two_feature_accumulate(mixtures, x, y, senones)
+    return replace(fit.model, mixtures=update(mixtures, statistics, floor))
 
 
 def _retied(before: Stage, speech: Speech, settings: TrainSettings, front: FrontEnd) -> Fit:

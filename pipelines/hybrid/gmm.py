@@ -115,6 +115,15 @@ class Statistics:
     second_order: Doubles
     log_likelihood: float
 
+    def __add__(self, other: Statistics) -> Statistics:
+        """Of the frames of both, for the same Gaussians."""
+        return Statistics(
+            self.occupancy + other.occupancy,
+            self.first_order + other.first_order,
+            self.second_order + other.second_order,
+            self.log_likelihood + other.log_likelihood,
+        )
+
 
 def accumulate(mixtures: Mixtures, features: Features, states: States) -> Statistics:
     """Statistics of features (frames, D) that an alignment (frames,) gives to states."""

@@ -30,6 +30,8 @@ class TrainSettings:
     `members`: so many estimates of each model's mixtures, with a seed each, are pooled. `gaussians` and
     `iterations` are the monophones'; `leaves`, `min_gain` (of log-likelihood) and `min_occupancy` (in frames)
     end the growth of the trees.
+    `voices`: so many others say each utterance again for the model of unknown speakers, see
+    `pipelines.hybrid.voices`.
     `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune models that were trained
     without the dev speech, on it; those kept, language models too, are trained on train and dev together.
     `positions`: see `pipelines.hybrid.positions`.
@@ -54,6 +56,7 @@ class TrainSettings:
     tri_gaussians: int = 2000
     mllt_gaussians: int = 2000
     sat_gaussians: int = 2500
+    voices: int = 4
     tri_iterations: int = 24
     positions: bool = True
     seed: int = 1
@@ -130,8 +133,8 @@ def train_settings(config: Config) -> TrainSettings:
         raise InputError("the hybrid needs members and adapted_members of 1 or more, and one of lms")
     if settings.copies < 0 or not 0.0 <= settings.speed < 1.0 or not 0.0 <= settings.disturbed <= 1.0:
         raise InputError("the hybrid needs copies of 0 or more, speed and disturbed from 0 to 1")
-    if settings.epochs < 0 or settings.network_copies < 0:
-        raise InputError("the hybrid needs epochs and network_copies of 0 or more")
+    if min(settings.epochs, settings.network_copies, settings.voices) < 0:
+        raise InputError("the hybrid needs epochs, network_copies and voices of 0 or more")
     if settings.jobs < 1 or not settings.dev_seconds > 0:
         raise InputError("the hybrid needs jobs of 1 or more, and dev_seconds over 0")
     return settings
