@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.ranks import leads
 from data.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,12 +74,13 @@ def train(
     for name in only or ():
         if name not in names:
             raise InputError(f"experiment {wanted.name} has no pipeline '{name}'")
-    with Display() as display:
+    with Display(hidden=not leads()) as display:
         for choice in wanted.pipelines:
             for corpus in wanted.corpora:
                 if choice.names & set(only or names) and corpus.name in (choice.corpora or (corpus.name,)):
                     told = _trained(choice.spec, corpus.teacher, display, budget)
-                    print(f"{choice.spec.name} on {corpus.teacher}: {told}")
+                    if leads():
+                        print(f"{choice.spec.name} on {corpus.teacher}: {told}")
 
 
 def _trained(spec: PipelineSpec, corpus: str, progress: Progress, minutes: float | None) -> str:
@@ -90,6 +92,8 @@ def _trained(spec: PipelineSpec, corpus: str, progress: Progress, minutes: float
         able = probe(spec.use)
         if not able["trainable"]:
             return "is not trained here"
+        if not (leads() or able["parallel"]):
+            return "is trained by the first process alone"
         if minutes is not None:
             if not able["budget"]:
                 raise InputError(f"pipeline {spec.name} cannot train to a budget; name others with --only")

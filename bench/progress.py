@@ -13,10 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 class Display:
     """A progress callback that draws on a terminal's standard error. Use it in a `with` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: bool = False) -> None:
         console = Console(file=sys.stderr)
         bar = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        self._bar = Progress(*bar, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+        off = hidden or not console.is_terminal
+        self._bar = Progress(*bar, TimeRemainingColumn(), console=console, disable=off)
         self._task = self._bar.add_task("", total=None)
         self._note = ""
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench import clock, hardware
+from bench import clock, hardware, ranks
 from bench.stages import JOURNAL
 from data.collection import Corpus
 from data.errors import InputError
@@ -47,7 +47,7 @@ def models_root() -> Path:
 
 
 def probe(use: str) -> dict[str, bool]:
-    """Whether the pipeline is `trainable`, `streaming`, heeds a `budget`; asked in a process of its own.
+    """Whether it is `trainable`, `streaming`, `parallel` and heeds a `budget`; asked in a fresh process.
 
     Raises `InputError` for an unknown one and `MissingPackage` where a package is not installed.
     """
@@ -57,11 +57,14 @@ def probe(use: str) -> dict[str, bool]:
 def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -> Trained:
     """The model of `spec` on `corpus` (opened as `card`), trained now if it is missing or unfinished.
 
-    Of several processes that want the same model, one trains and the others wait.
+    Of several processes that want the same model, one trains and the others wait; those of torchrun train
+    together, and the first writes.
     Raises `InputError`, `MissingPackage` and `TrainingError`.
     """
     model_dir = model_path(spec, corpus)
     model_dir.mkdir(parents=True, exist_ok=True)
+    if not (ranks.leads() or (model_dir / _MARKER).exists()):
+        return Trained(model_dir, _ask(_request(spec, card, model_dir), progress))
     with _locked(model_dir, progress) as lock:
         if not (model_dir / _MARKER).exists():
             request = _request(spec, card, model_dir)

@@ -10,10 +10,11 @@ import os
 import resource
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from bench import clock
+from bench import clock, ranks
 from bench.stages import Stages
 from data.collection import Corpus
 from data.corpus import default_cache, open_corpus
@@ -43,7 +44,7 @@ def _done(request: dict[str, Any], answers: Any) -> dict[str, Any]:
     pipeline = load_class(request["use"])
     if request["command"] == "probe":
         able = pipeline.capabilities
-        return {name: bool(getattr(able, name)) for name in ("trainable", "streaming", "budget")}
+        return {name: bool(getattr(able, name)) for name in ("trainable", "streaming", "budget", "parallel")}
     corpus = verified(open_corpus(request["corpus"]), cache=default_cache())
     if request["command"] == "align":
         return {"words": _aligned(pipeline, request, corpus)}
@@ -60,7 +61,7 @@ def _aligned(pipeline: Any, request: dict[str, Any], corpus: Corpus) -> dict[str
 
 def _trained(pipeline: Any, request: dict[str, Any], corpus: Corpus, answers: Any) -> dict[str, Any]:
     stages = Stages(Path(request["model_dir"]))
-    with stages:
+    with stages if ranks.leads() else nullcontext():
         telling = _Telling(stages, answers)
         pipeline.train(corpus, request["train"], Path(request["model_dir"]), telling)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -82,6 +82,7 @@ class Capabilities:
     look_ahead_ms: float | None = None
     trainable: bool = False
     budget: bool = False  # its training heeds `budget_minutes`
+    parallel: bool = False  # its training is shared by the processes that torchrun starts
     speaker_labels: bool = False  # wants `Audio.speaker`, and a speaker's utterances in one `transcribe`
 
 

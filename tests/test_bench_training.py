@@ -128,6 +128,20 @@ def test_a_budget_that_cannot_be_kept_gets_one_line(tmp_path: Path, budget: str,
     assert code == 2 and said in err and err.count("\n") == 1
 
 
+def test_further_processes_leave_to_the_first_what_is_not_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_corpus(tmp_path)
+    path = train_table(tmp_path, "steps = 1", ("a",))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert asrbench(tmp_path, "train", str(path)) == (0, "", "")
+    assert not logs(tmp_path)
+    monkeypatch.setenv("RANK", "0")
+    assert asrbench(tmp_path, "train", str(path))[1].startswith("a on ")
+    assert len(logs(tmp_path)) == 1
+
+
 STREAM = '[[scenario]]\nkind = "stream"\nwarm_up = 0'
 
 

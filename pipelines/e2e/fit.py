@@ -25,6 +25,7 @@ from pipelines.e2e.speech import Batch, Speech, make_batch
 from pipelines.e2e.train import DivergedError, Step, Trainer
 from pipelines.protocol import Progress
 
+_APART = 7_368_787  # ranks drop different units
 EPOCHS, BUDGET, PATIENCE = "epochs", "budget", "patience"
 
 
@@ -93,7 +94,7 @@ class Fit:
         rng = np.random.default_rng((s.seed, 1, step.index))
         batch = self._batch(step, rng)
         with torch.random.fork_rng():
-            torch.manual_seed(s.seed * 1_000_003 + step.index)
+            torch.manual_seed(s.seed * 1_000_003 + step.index + _APART * self.trainer.ranks.rank)
             try:
                 self.trainer.step(batch, step, bool(rng.random() < s.windowed))
             except DivergedError as error:
@@ -117,7 +118,8 @@ class Fit:
             self.trainer.best = {name: value.clone() for name, value in self.trainer.average.items()}
 
     def _keep(self, done: int) -> None:
-        write_state(self.checkpoint, self.trainer.state(done))
+        if self.trainer.ranks.first:
+            write_state(self.checkpoint, self.trainer.state(done))
         self.kept = done
 
     def _finish(self) -> None:

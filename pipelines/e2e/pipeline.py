@@ -61,7 +61,12 @@ class EndToEndPipeline:
     """See `pipelines.protocol.Pipeline`."""
 
     capabilities = Capabilities(
-        streaming=True, word_times=True, devices=("cpu", "cuda"), trainable=True, budget=True
+        streaming=True,
+        word_times=True,
+        devices=("cpu", "cuda"),
+        trainable=True,
+        budget=True,
+        parallel=True,
     )
 
     def __init__(self, acoustics: Acoustics, decoder: Decoder, settings: DecodeSettings) -> None:
@@ -86,6 +91,7 @@ class EndToEndPipeline:
             look_ahead_ms=None if self._network is None else round(1000 * self._network.look_ahead_s, 1),
             trainable=True,
             budget=True,
+            parallel=True,
         )
 
     @classmethod

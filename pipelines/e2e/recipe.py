@@ -11,7 +11,6 @@ import torch
 from data.errors import InputError
 from pipelines.e2e import acoustics, language
 from pipelines.e2e.acoustics import Acoustics
-from pipelines.e2e.course import Course
 from pipelines.e2e.decoder import Weights
 from pipelines.e2e.device import find_device
 from pipelines.e2e.features import LogMel
@@ -21,6 +20,7 @@ from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import build
 from pipelines.e2e.pace import Pace
 from pipelines.e2e.prefix_beam import PrefixBeam
+from pipelines.e2e.ranks import Ranks, joined
 from pipelines.e2e.selection import dev_part, judge_of
 from pipelines.e2e.settings import TrainSettings, network_shape
 from pipelines.e2e.speech import Speech, load_speech
@@ -53,12 +53,22 @@ class Share:
 
 
 def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progress: Progress) -> None:
-    """Goes on from a checkpoint where there is one; does nothing where the model is finished."""
+    """Goes on from a checkpoint where there is one; does nothing where the model is finished.
+
+    Processes that torchrun started work at it together; the first of them writes.
+    """
     if acoustics.is_finished(model_dir):
         acoustics.check_architecture(model_dir, settings.architecture)
         acoustics.check_tokens(model_dir, settings.tokens)
         progress(100, 100, "trained before")
         return
+    with joined(model_dir.name, find_device(settings.device)) as ranks:
+        _train(corpus, settings, model_dir, progress, ranks)
+
+
+def _train(
+    corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progress: Progress, ranks: Ranks
+) -> None:
     model_dir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(max(1, min(settings.threads, os.cpu_count() or 1)))
     texts = (corpus.normalise(u.text) for u in corpus.train)
@@ -72,29 +82,32 @@ def train(corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progres
     window = window_of(settings.chunk_ms, settings.right_ms, rate)
     checkpoint = model_dir / "checkpoint.safetensors"
     steps = plan(speech, settings)
-    trainer = Trainer(network.to(device), settings, len(steps), window, device, symbols=tokens.symbols)
+    trainer = Trainer(network.to(device), settings, len(steps), window, device, tokens.symbols, ranks=ranks)
     trained = Acoustics(network, front, tokens, window, device)
     scored = settings.score_epochs or (settings.budget_minutes and corpus.dev)
-    judge = judge_of(corpus, trained) if scored else None
-    pace = _pace(len(steps), settings, progress)
+    judge = judge_of(corpus, trained, ranks) if scored else None
+    pace = _pace(len(steps), settings, progress, ranks)
     run = Fit(trainer, speech, front, steps, checkpoint, Share(progress, 3, 94), pace, judge)
     ended = run.run()
+    if not ranks.first:
+        return
     network.load_state_dict(run.weights)
     network.eval()
     front.to(device)
     add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
-    acoustics.save(trained, model_dir, _history(settings, speech, trainer.course, ended))
+    acoustics.save(trained, model_dir, _history(settings, speech, trainer, ended))
     checkpoint.unlink(missing_ok=True)
 
 
-def _pace(steps: int, settings: TrainSettings, progress: Progress) -> Pace:
-    """Raises `InputError` where there is a budget and nobody who tells the time."""
+def _pace(steps: int, settings: TrainSettings, progress: Progress, ranks: Ranks) -> Pace:
+    """By the first rank's time. Raises `InputError` where there is a budget and nobody who tells the time."""
     watch = progress.seconds if isinstance(progress, Timed) else None
     if not settings.budget_minutes:
         return Pace(steps, watch)
     if watch is None:
         raise InputError("e2e: budget_minutes wants a `Progress` that tells the time, as `asrbench` has one")
-    return Pace(steps, watch, (1 - _TUNING_SHARE) * 60 * settings.budget_minutes)
+    own = watch if ranks.first else lambda: 0.0
+    return Pace(steps, lambda: ranks.total(own())[0], (1 - _TUNING_SHARE) * 60 * settings.budget_minutes)
 
 
 def _network(tokens: int, settings: TrainSettings) -> Network:
@@ -103,13 +116,15 @@ def _network(tokens: int, settings: TrainSettings) -> Network:
         return build(settings.architecture, asdict(network_shape(settings, tokens)))
 
 
-def _history(settings: TrainSettings, speech: Speech, course: Course, ended: str) -> dict[str, object]:
+def _history(settings: TrainSettings, speech: Speech, trainer: Trainer, ended: str) -> dict[str, object]:
+    course = trainer.course
     return {
         "settings": asdict(settings),
         "utterances": len(speech.examples),
         "too_short": speech.too_short,
         "steps": len(course.losses),
         "ended": ended,
+        "processes": trainer.ranks.count,
         "chosen_step": course.best.step if course.best else len(course.losses),
         "loss": course.curve()["loss"],
         "dev": [{"step": score.step, "errors": score.errors} for score in course.scores],

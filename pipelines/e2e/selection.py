@@ -12,6 +12,7 @@ from data.errors import InputError
 from data.types import Audio
 from pipelines.e2e.acoustics import Acoustics
 from pipelines.e2e.language import errors
+from pipelines.e2e.ranks import Ranks
 from pipelines.e2e.tokens import collapse
 from pipelines.protocol import TrainingSet
 
@@ -33,20 +34,24 @@ def dev_part(corpus: TrainingSet, most: int) -> list[tuple[Audio, str]]:
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """Hears dev greedily by a copy of the network, so that the training goes on undisturbed."""
+    """Hears dev greedily by a copy of the network, so that the training goes on undisturbed.
+
+    Each rank hears its share.
+    """
 
     acoustics: Acoustics
     dev: Sequence[tuple[Audio, tuple[int, ...]]]
+    ranks: Ranks
 
     def errors(self, weights: Mapping[str, Tensor]) -> float:
         """Substituted, deleted and inserted tokens for each token of dev."""
-        network = self.acoustics.network
-        network.load_state_dict(weights)
-        heard = self.acoustics.posteriors([audio for audio, _ in self.dev])
+        self.acoustics.network.load_state_dict(weights)
+        own = self.ranks.mine(self.dev)
+        heard = self.acoustics.posteriors([audio for audio, _ in own])
         hypotheses = [collapse([int(i) for i in p.argmax(-1)]) if len(p) else [] for p in heard]
-        references = [labels for _, labels in self.dev]
-        wrong = errors([_spelt(r) for r in references], [_spelt(h) for h in hypotheses])
-        return wrong / sum(map(len, references))
+        wrong = errors([_spelt(labels) for _, labels in own], [_spelt(h) for h in hypotheses]) if own else 0
+        all_wrong, tokens = self.ranks.total(wrong, sum(len(labels) for _, labels in own))
+        return all_wrong / tokens
 
 
 def _spelt(ids: Sequence[int]) -> str:
@@ -54,7 +59,7 @@ def _spelt(ids: Sequence[int]) -> str:
     return " ".join(map(str, ids))
 
 
-def judge_of(corpus: TrainingSet, trained: Acoustics) -> Judge:
+def judge_of(corpus: TrainingSet, trained: Acoustics, ranks: Ranks) -> Judge:
     """A judge over a part of dev. Raises `InputError` where dev holds nothing to judge by."""
     network, front = copy.deepcopy(trained.network).eval(), copy.deepcopy(trained.front)
     own = replace(trained, network=network, front=front.to(trained.device))
@@ -62,4 +67,4 @@ def judge_of(corpus: TrainingSet, trained: Acoustics) -> Judge:
     spoken = [(audio, labels) for audio, labels in spoken if labels]
     if not spoken:
         raise InputError(f"e2e: {corpus.name} has no dev speech; leave out score_epochs and patience")
-    return Judge(own, spoken)
+    return Judge(own, spoken, ranks)

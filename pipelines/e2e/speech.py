@@ -46,6 +46,26 @@ class Batch:
     label_lengths: Tensor
     spans: Tensor
 
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, chosen: Sequence[int]) -> Batch:
+        """Those rows alone, without the padding that none of them needs."""
+        at = torch.tensor(chosen)
+        lengths, label_lengths = self.lengths[at], self.label_lengths[at]
+        features, labels = (
+            self.features[at, : int(lengths.max())],
+            self.labels[at, : int(label_lengths.max())],
+        )
+        ids = tuple(self.ids[i] for i in chosen)
+        return Batch(ids, features, lengths, labels, label_lengths, self.spans[at])
+
+    @property
+    def largest(self) -> tuple[str, int]:
+        """The id of the longest utterance and its feature frames."""
+        row = int(self.lengths.argmax())
+        return self.ids[row], int(self.lengths[row])
+
 
 @dataclass(frozen=True, eq=False)
 class Speech:

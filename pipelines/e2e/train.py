@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -15,9 +15,11 @@ from data.errors import InputError
 from pipelines.e2e.checkpoint import State
 from pipelines.e2e.course import Course
 from pipelines.e2e.device import precision
+from pipelines.e2e.features import HOP_S
 from pipelines.e2e.losses import ctc, flat_start
 from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import name_of
+from pipelines.e2e.ranks import Ranks
 from pipelines.e2e.settings import TrainSettings
 from pipelines.e2e.speech import Batch, Speech, epoch_order
 
@@ -47,6 +49,7 @@ class Trainer:
     symbols: tuple[str, ...] = ()
     course: Course = field(default_factory=Course)
     best: dict[str, Tensor] = field(default_factory=dict)
+    ranks: Ranks = field(default_factory=Ranks)
 
     def __post_init__(self) -> None:
         s = self.settings
@@ -64,23 +67,62 @@ class Trainer:
         return self.settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
     def step(self, batch: Batch, step: Step, windowed: bool) -> float:
-        """One update; returns the loss. Raises `DivergedError` before the weights are touched."""
-        loss = self._loss(batch, step, windowed)
-        value = float(loss.detach())
+        """One update by the batch that all ranks share; returns its loss.
+
+        Raises `DivergedError` before the weights are touched, `InputError` where the device has no room.
+        """
+        self.optimiser.zero_grad(set_to_none=True)
+        (value,) = self.ranks.total(self._learn(batch, step, windowed))
         if not math.isfinite(value):
             raise DivergedError(
                 f"the loss is {value} at step {step.index} on {_named(batch.ids)}; lower learning_rate,"
                 " or check them"
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.add_gradients(self.network.parameters())
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(self.course.position)
         self.optimiser.step()
+        self.ranks.average(self.network.buffers())
         self._follow(step.index)
         self.course.losses.append(value)
         return value
+
+    def _learn(self, batch: Batch, step: Step, windowed: bool) -> float:
+        """Gradients of this rank's rows, in two halves where the device has no room for them at once."""
+        own = self.ranks.mine(range(len(batch)))
+        found = self._gradients(batch, own, step, windowed)
+        if found is not None:
+            return found
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        halves = [self._gradients(batch, half, step, windowed) for half in (own[::2], own[1::2])]
+        if None in halves:
+            name, frames = batch.rows(own).largest
+            raise InputError(
+                f"the device has not memory enough for {(len(own) + 1) // 2} utterances at once; the largest,"
+                f" {name}, has {frames * HOP_S:.1f} s: lower batch_seconds, or leave it out"
+            )
+        return sum(half or 0.0 for half in halves)
+
+    def _gradients(self, batch: Batch, rows: Sequence[int], step: Step, windowed: bool) -> float | None:
+        """Adds those of the rows' share in the batch's loss, and returns it; None where memory ran out."""
+        if not rows:
+            return 0.0
+        part = batch if len(rows) == len(batch) else batch.rows(rows)
+        try:
+            loss = self._loss(part, step, windowed) * (self._extent(part, step) / self._extent(batch, step))
+            loss.backward()  # type: ignore[no-untyped-call]
+        except torch.OutOfMemoryError:
+            return None
+        return float(loss.detach())
+
+    def _extent(self, batch: Batch, step: Step) -> int:
+        """What the loss is a mean over: frames in the flat start, then tokens."""
+        if step.epoch < self.settings.flat_epochs:
+            return int(self.network.frames_out(batch.lengths).sum())
+        return int(batch.label_lengths.sum())
 
     def _loss(self, batch: Batch, step: Step, windowed: bool) -> Tensor:
         lengths = batch.lengths.to(self.device)
