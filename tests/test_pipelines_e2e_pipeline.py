@@ -148,6 +148,8 @@ def test_bad_audio_and_bad_settings_get_one_line(model: Path, tmp_path: Path) ->
         ({"decoder": "wftst"}, "did you mean 'wfst'"),
         ({"lm": "bigram", "decoder": "wfst"}, "without the language model 'bigram'"),
         ({"chunk_ms": 50}, "multiples of 40"),
+        ({"runtime": "int16"}, "did you mean 'int8'"),
+        ({"runtime": "int8", "half": True}, "half is for"),
         ({"beam": "wide"}, "wants a value of type float"),
     ):
         with pytest.raises(InputError, match=said):
@@ -179,6 +181,20 @@ def test_the_language_model_that_stays_has_learned_from_dev(model: Path, tmp_pat
     kept = language.arpa_path(model, "trigram")
     assert kept.read_text() == (tmp_path / "joined.arpa").read_text()
     assert not list(kept.parent.glob("tuning-*"))
+
+
+def test_8_bit_weights_hear_the_same_offline_and_live(model: Path) -> None:
+    plain, rounded = (
+        EndToEndPipeline.load(model, {"runtime": r, "device": "cpu"}) for r in ("torch", "int8")
+    )
+    audio = [spoken(text, 100 + i) for i, text in enumerate(SENTENCES)]
+    batch = [Audio(a, RATE) for a in audio]
+    pairs = zip(plain._acoustics.posteriors(batch), rounded._acoustics.posteriors(batch), strict=True)
+    differences = [np.abs(np.exp(a) - np.exp(b)).max() for a, b in pairs]
+    assert 0 < max(differences) < 0.2
+    assert sum(t.text == s for t, s in zip(rounded.transcribe(batch), SENTENCES, strict=True)) >= 11
+    assert sum(a == b for a, b in zip(live(rounded, audio)[0], live(plain, audio)[0], strict=True)) >= 11
+    assert rounded.facts() == {**plain.facts(), "runtime": "int8"}
 
 
 def test_facts_name_what_was_decoded_with(model: Path) -> None:

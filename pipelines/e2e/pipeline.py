@@ -20,6 +20,7 @@ from pipelines.e2e.device import find_device
 from pipelines.e2e.features import HOP_S
 from pipelines.e2e.hypothesis import Hypothesis
 from pipelines.e2e.models.network import Window
+from pipelines.e2e.quantised import quantised
 from pipelines.e2e.settings import DecodeSettings, decode_settings, train_settings
 from pipelines.e2e.streaming import StreamingNetwork
 from pipelines.protocol import (
@@ -105,10 +106,13 @@ class EndToEndPipeline:
         settings = decode_settings(config)
         torch.set_num_threads(settings.threads)
         trained = acoustics.load(model_dir, find_device(settings.device))
+        parameters = float(trained.parameters)
+        if settings.runtime == "int8":
+            trained = replace(trained, network=quantised(trained.network, trained.device))
         decoder, facts = open_decoder(model_dir, trained.tokens, settings)
         pipeline = cls(trained, decoder, settings)
         size = (model_dir / "model.safetensors").stat().st_size
-        pipeline._facts = {"model_bytes": float(size), **facts}
+        pipeline._facts = {"model_bytes": float(size), "parameters": parameters, **facts}
         return pipeline
 
     @classmethod
@@ -167,13 +171,14 @@ class EndToEndPipeline:
 
     def facts(self) -> Mapping[str, float | str]:
         return {
-            **self._facts,
             "parameters": float(self._acoustics.parameters),
+            **self._facts,
             "tokens": float(len(self._acoustics.tokens)),
             "architecture": self._acoustics.architecture,
             "device": self._acoustics.device.type,
             "threads": float(torch.get_num_threads()),
             "decoder": self._settings.decoder,
+            "runtime": self._settings.runtime,
             "look_ahead_ms": float(self.capabilities.look_ahead_ms or 0.0),
         }
 

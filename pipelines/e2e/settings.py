@@ -15,6 +15,7 @@ from pipelines.settings import filled
 
 CORPUS_LM, TRIGRAM = "corpus", "trigram"
 DECODERS = ("greedy", "beam", "wfst")
+RUNTIMES = ("torch", "int8")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class DecodeSettings:
 
     `confidence`: of each word, greedily from its tokens' posteriors, else from the `nbest` word sequences
     (of wfst, those that cost at most `lattice_beam` more than the best, in the network's natural logs).
-    `half`: streams in bfloat16.
+    `half`: streams in bfloat16. `runtime`: ``torch``, or ``int8``, 8-bit weights on a CPU.
     """
 
     decoder: str = "greedy"
@@ -88,6 +89,7 @@ class DecodeSettings:
     nbest: int = 100
     lattice_beam: float = 6.0
     half: bool = False
+    runtime: str = "torch"
     threads: int = 1
     device: str = "auto"
 
@@ -135,6 +137,13 @@ def decode_settings(config: Config) -> DecodeSettings:
         raise InputError(
             f"e2e: no decoder is called {settings.decoder!r}{hint}; there are {', '.join(DECODERS)}"
         )
+    if settings.runtime not in RUNTIMES:
+        hint = did_you_mean(settings.runtime, RUNTIMES)
+        raise InputError(
+            f"e2e: no runtime is called {settings.runtime!r}{hint}; there are {', '.join(RUNTIMES)}"
+        )
+    if settings.half and settings.runtime != "torch":
+        raise InputError("e2e: pipeline.decode: half is for runtime = 'torch'")
     if settings.nbest < 1 or settings.lattice_beam <= 0:
         raise InputError("e2e: pipeline.decode: nbest wants 1 or more, lattice_beam more than 0")
     _windows(settings.chunk_ms or 240, settings.right_ms or 320, "decode")
