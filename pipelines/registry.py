@@ -20,7 +20,14 @@ OWN: Mapping[str, str] = {
     "hybrid": "pipelines.hybrid.pipeline:HybridPipeline",
     "e2e": "pipelines.e2e.pipeline:EndToEndPipeline",
     "pocketsphinx": "pipelines.peers.pocketsphinx:PocketSphinxPipeline",
+    "pretrained-torchaudio": "pipelines.pretrained.torchaudio_ctc:TorchaudioPipeline",
+    "pretrained-hf": "pipelines.pretrained.hugging_face:HuggingFacePipeline",
+    "pretrained-whisper": "pipelines.pretrained.whisper:WhisperPipeline",
+    "pretrained-nemo": "pipelines.pretrained.nemo:NemoPipeline",
 }
+
+EXTRAS = ("peers", "pretrained")
+"""The folders whose pipelines need packages beside asrbench's own, named like the extras that bring them."""
 
 METHODS = ("train", "load", "transcribe", "open_session", "advance", "synchronize", "facts", "close")
 
@@ -75,8 +82,9 @@ def _not_found(use: str, module: str, error: ModuleNotFoundError) -> InputError:
     missing = error.name or ""
     if module == missing or module.startswith(missing + "."):
         return InputError(f"pipeline {use!r}: there is no module {missing!r}; is it on the Python path?")
-    extra = "pip install 'asr-side-by-side[peers]'" if ".peers." in module else f"install {missing}"
-    return MissingPackage(f"pipeline {use!r} needs the package {missing!r}, which is not installed: {extra}")
+    extra = next((name for name in EXTRAS if module.startswith(f"pipelines.{name}.")), None)
+    how = f"install {missing}" if extra is None else f"pip install 'asr-side-by-side[{extra}]'"
+    return MissingPackage(f"pipeline {use!r} needs the package {missing!r}, which is not installed: {how}")
 
 
 def _check_shape(use: str, found: object) -> None:

@@ -49,5 +49,6 @@ def _load() -> ModuleType:
 torchaudio: Any = _load()
 functional: Any = importlib.import_module("torchaudio.functional")
 transforms: Any = importlib.import_module("torchaudio.transforms")
+bundles: Any = importlib.import_module("torchaudio.pipelines")
 has_extension: bool = not isinstance(getattr(sys.modules[_EXTENSION], "__file__", None), type(None))
 """Whether torchaudio's compiled part is there."""
