@@ -11,9 +11,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from data.errors import InputError
-from pipelines.e2e.augment import Augmentation, at_speed, disturb, mask, pad
+from pipelines.e2e.augment import Augmentation, at_speed, disturb, mask, pad, reverberated
 from pipelines.e2e.checkpoint import read_state, save_tensors, write_state
 from pipelines.e2e.features import FLOOR, LogMel
 from pipelines.e2e.losses import ctc, speech_span, spread
@@ -94,6 +95,29 @@ def test_augmentation_keeps_the_shape_and_follows_its_generator() -> None:
     a, b = (mask(batch, lengths, Augmentation(), np.random.default_rng(3)) for _ in range(2))
     assert torch.equal(a, b) and not torch.equal(a, batch)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_room_leaves_a_tail_of_the_asked_length_and_ratio() -> None:
+    impulse = torch.full((150, 80), -50.0)
+    impulse[10] = 0.0
+    heard = reverberated(impulse, decay_s=0.5, ratio_db=6.0)
+    assert float(heard[:10].max()) < -49 and float(heard[10].abs().max()) < 1e-4  # the direct sound stays
+    power = heard[11:60].exp()
+    torch.testing.assert_close(power.sum(0), torch.full((80,), 10**-0.6), rtol=1e-3, atol=0)
+    fallen = 10 * torch.log10(power[0] / power[40])  # in dB, over 0.4 s
+    assert fallen[0] == pytest.approx(48, abs=0.5) and fallen[-1] == pytest.approx(96, abs=1)
+
+
+def test_rooms_that_are_not_asked_for_change_nothing() -> None:
+    raw, other = torch.randn(120, 80), torch.randn(50, 80)
+
+    def made(**rooms: float) -> Tensor:
+        settings = Augmentation(noise=0.0, narrow=0.0, **rooms)
+        return disturb(raw, other, settings, np.random.default_rng(1))
+
+    assert torch.equal(made(), made(rooms=0.0))
+    assert float((made(rooms=1.0) - made()).min()) > -1e-4  # a tail adds power
+    assert made(rooms=1.0).shape == raw.shape and float((made(rooms=1.0) - made()).max()) > 0.1
 
 
 def test_a_checkpoint_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> None:

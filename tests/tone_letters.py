@@ -10,7 +10,7 @@ import numpy as np
 from data.types import Audio, Utterance
 
 RATE = 8000
-TONES = {"a": 400.0, "b": 1000.0, "c": 2400.0}
+TONES = {"a": 400.0, "b": 1000.0, "c": 2400.0, "d": 1600.0}
 SENTENCES = [
     "ab",
     "ba",

@@ -1,4 +1,4 @@
-"""What makes more of little speech: other speeds, vocal tracts, levels, noises, telephone lines, and masks.
+"""What makes more of little speech: other speeds, vocal tracts, levels, rooms, noises, telephones, masks.
 
 Speed by resampling (Ko et al., Interspeech 2015), masks as in SpecAugment (Park et al., Interspeech
 2019), vocal tracts by warping the mel axis (Jaitly and Hinton, 2013). Noise is added as power in the mel
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipelines.e2e.features import MELS
+from pipelines.e2e.features import HOP_S, MELS
 from pipelines.torchaudio_python import functional, transforms
 
 SPEEDS = (1.0, 0.9, 1.1)
@@ -22,7 +22,10 @@ SPEEDS = (1.0, 0.9, 1.1)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Chances are in [0, 1], `warp` and `masked_*` are shares of the axis, `gain` is in nepers of power."""
+    """`noise`, `narrow` and `rooms` are chances, `warp` and `masked_time` shares of the axis.
+
+    `gain` is in nepers of power.
+    """
 
     warp: float = 0.1
     gain: float = 1.0
@@ -32,6 +35,7 @@ class Augmentation:
     masked_time: float = 0.06
     frequency_masks: int = 2
     masked_bands: int = 18
+    rooms: float = 0.0
 
 
 def at_speed(samples: Tensor, sample_rate: int, factor: float) -> Tensor:
@@ -42,11 +46,13 @@ def at_speed(samples: Tensor, sample_rate: int, factor: float) -> Tensor:
 
 
 def disturb(raw: Tensor, other: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    """raw (F, 80) log power -> (F, 80) through another vocal tract, level, noise, and telephone line.
+    """raw (F, 80) log power -> (F, 80) through another vocal tract, level, room, noise, and telephone line.
 
     `other` (G, 80) is the speech that may babble in the background.
     """
     x = _warp(raw, 1.0 + settings.warp * rng.uniform(-1, 1)) + settings.gain * rng.uniform(-1, 1)
+    if settings.rooms and rng.random() < settings.rooms:  # no draw where there are none: old trainings repeat
+        x = reverberated(x, float(rng.uniform(0.2, 0.9)), float(rng.uniform(0.0, 15.0)))
     if rng.random() < settings.noise:
         x = _add_noise(x, other, rng)
     if rng.random() < settings.narrow:
@@ -60,6 +66,23 @@ def _warp(x: Tensor, factor: float) -> Tensor:
     low = at.floor().long()
     share = at - low
     return x[:, low] * (1 - share) + x[:, (low + 1).clamp(max=MELS - 1)] * share
+
+
+def reverberated(x: Tensor, decay_s: float, ratio_db: float) -> Tensor:
+    """x (F, 80) log power -> (F, 80) as heard in a room, by the energy alone.
+
+    The power of each band is smeared by an impulse response's energy: the direct sound, and `ratio_db` below
+    it a tail that falls by 60 dB in `decay_s` seconds, in the highest band in half of that (Krueger and
+    Haeb-Umbach, "Model-based feature enhancement for reverberant speech recognition", IEEE TASLP 2010).
+    """
+    frames = max(2, round(decay_s / HOP_S))
+    rate = torch.linspace(1.0, 2.0, MELS) * 6 * np.log(10) * HOP_S / decay_s  # (80,) nepers of power a frame
+    tail = torch.exp(-rate[:, None] * torch.arange(1, frames))  # (80, frames - 1)
+    tail = tail / tail.sum(1, keepdim=True) * 10 ** (-ratio_db / 10)
+    response = torch.cat([torch.ones(MELS, 1), tail], 1)  # (80, frames), the direct sound first
+    power = F.pad(x.exp().T[None], (frames - 1, 0))  # (1, 80, frames - 1 + F)
+    heard: Tensor = F.conv1d(power, response.flip(1)[:, None], groups=MELS)[0].T  # (F, 80)
+    return heard.log()
 
 
 def _add_noise(x: Tensor, other: Tensor, rng: np.random.Generator) -> Tensor:

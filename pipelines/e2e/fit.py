@@ -142,4 +142,4 @@ class Fit:
 
 
 def disturbance(s: TrainSettings) -> Augmentation:
-    return Augmentation(s.warp, noise=s.noise, narrow=s.narrow, masked_bands=s.masked_bands)
+    return Augmentation(s.warp, noise=s.noise, narrow=s.narrow, masked_bands=s.masked_bands, rooms=s.rooms)

@@ -11,6 +11,7 @@ import torch
 from data.errors import InputError
 from pipelines.e2e import acoustics, language
 from pipelines.e2e.acoustics import Acoustics
+from pipelines.e2e.adaptation import Basis, adapted, taught
 from pipelines.e2e.decoder import Weights
 from pipelines.e2e.device import find_device
 from pipelines.e2e.features import LogMel
@@ -71,13 +72,13 @@ def _train(
 ) -> None:
     model_dir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(max(1, min(settings.threads, os.cpu_count() or 1)))
-    texts = (corpus.normalise(u.text) for u in corpus.train)
-    tokens = make_tokens(texts, settings.tokens, corpus.language, settings.pieces)
-    front = LogMel(corpus.sample_rate)
-    network = _network(len(tokens), settings)
+    basis = _basis(corpus, settings)
+    network, front, tokens = basis.network, basis.front, basis.tokens
+    settings = taught(settings) if settings.start else settings
     rate = network.subsampling
     speech = load_speech(corpus, corpus.train, tokens, front, Share(progress, 0, 3), subsampling=rate)
-    front.learn(example.variants[0].float() for example in speech.examples)
+    if not settings.start:
+        front.learn(example.variants[0].float() for example in speech.examples)
     device = find_device(settings.device)
     window = window_of(settings.chunk_ms, settings.right_ms, rate)
     checkpoint = model_dir / "checkpoint.safetensors"
@@ -108,6 +109,15 @@ def _pace(steps: int, settings: TrainSettings, progress: Progress, ranks: Ranks)
         raise InputError("e2e: budget_minutes wants a `Progress` that tells the time, as `asrbench` has one")
     own = watch if ranks.first else lambda: 0.0
     return Pace(steps, lambda: ranks.total(own())[0], (1 - _TUNING_SHARE) * 60 * settings.budget_minutes)
+
+
+def _basis(corpus: TrainingSet, settings: TrainSettings) -> Basis:
+    """A fresh network with features yet to be normalised, or a finished model."""
+    texts = (corpus.normalise(u.text) for u in corpus.train)
+    if settings.start:
+        return adapted(settings, corpus.sample_rate, texts)
+    tokens = make_tokens(texts, settings.tokens, corpus.language, settings.pieces)
+    return Basis(_network(len(tokens), settings), LogMel(corpus.sample_rate), tokens)
 
 
 def _network(tokens: int, settings: TrainSettings) -> Network:

@@ -30,6 +30,9 @@ class TrainSettings:
     Every `score_epochs` the averaged weights are scored on dev (0: never) and the best are kept; the training
     stops where so many scores in a row (`patience`, 0: any number) brought no better ones. `budget_minutes`
     (0: none) are for the whole training, which is then scored after every epoch unless told otherwise.
+
+    `start` is the folder of a finished model to go on from: its network, its tokens and those that the new
+    texts add; flat, plain and short epochs are left out.
     """
 
     architecture: str = "conv_recurrent"
@@ -58,12 +61,14 @@ class TrainSettings:
     noise: float = 0.3
     narrow: float = 0.15
     masked_bands: int = 18
+    rooms: float = 0.0
     chunk_ms: int = 240
     right_ms: int = 320
     checkpoint_steps: int = 200
     score_epochs: int = 0
     patience: int = 0
     budget_minutes: float = 0.0
+    start: str = ""
     tune: tuple[str, ...] = ("wfst", "beam")
     device: str = "auto"
 

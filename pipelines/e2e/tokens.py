@@ -75,6 +75,11 @@ class Tokens:
     def covers(self, text: str) -> bool:
         return all(symbol in self._table for symbol in self._spelling(text))
 
+    def grown(self, texts: Iterable[str]) -> Tokens:
+        """With what `texts` need beyond these symbols behind them: ids stay."""
+        needed = {symbol for text in texts for symbol in self._spelling(text)}
+        return Tokens((*self.symbols, *sorted(needed - set(self.symbols))), self.pieces)
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, blanks left out, runs of spaces as one, none at the ends."""
         text = "".join(self.symbols[i] for i in ids)
