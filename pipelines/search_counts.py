@@ -29,10 +29,15 @@ class SearchCounts:
     `cost`: of the best path in a final state, infinite where none is reached.
     """
 
-    frames: int
-    tokens: int
-    arcs: int
-    cost: float
+    frames: int = 0
+    tokens: int = 0
+    arcs: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: SearchCounts) -> SearchCounts:
+        """Of several utterances."""
+        tokens, arcs = self.tokens + other.tokens, self.arcs + other.arcs
+        return SearchCounts(self.frames + other.frames, tokens, arcs, self.cost + other.cost)
 
     @property
     def tokens_per_frame(self) -> float:

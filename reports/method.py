@@ -140,7 +140,8 @@ def _text(value: Any) -> str:
 def _scopes(record: RunRecord) -> Table:
     """What each pipeline's times cover, its LM and its further facts."""
     found: dict[tuple[str, str], list[Cell]] = {}
-    for cell in (cell for cell in record.cells if cell.pipeline in record.leading):
+    leading = set(record.leading)
+    for cell in (cell for cell in record.cells if cell.pipeline in leading):
         found.setdefault((cell.pipeline, cell.scope), []).append(cell)
     rows = []
     for (pipeline, scope), cells in found.items():

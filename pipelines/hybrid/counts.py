@@ -12,7 +12,7 @@ from pipelines.hybrid.graph import with_insertion_penalty
 from pipelines.hybrid.model import Tuned
 from pipelines.hybrid.settings import DecodeSettings
 from pipelines.search import Beam, LogLikelihoods
-from pipelines.search_counts import SearchCounter
+from pipelines.search_counts import SearchCounter, SearchCounts
 
 UTTERANCES = 3
 FRAMES = 600
@@ -26,10 +26,13 @@ def counted(tuned: Tuned, graph: Arcs, scores: Sequence[LogLikelihoods]) -> Tune
     if not some:
         return tuned
     counter = SearchCounter(with_insertion_penalty(graph, tuned.penalty))
-    counts = [counter.count(x / np.float32(tuned.weight), beam) for x in some]
-    frames = sum(count.frames for count in counts)
-    tokens, arcs = sum(count.tokens for count in counts), sum(count.arcs for count in counts)
-    return replace(tuned, tokens_per_frame=round(tokens / frames, 1), arcs_per_frame=round(arcs / frames, 1))
+    counts = (counter.count(x / np.float32(tuned.weight), beam) for x in some)
+    total = sum(counts, SearchCounts())
+    return replace(
+        tuned,
+        tokens_per_frame=round(total.tokens_per_frame, 1),
+        arcs_per_frame=round(total.arcs_per_frame, 1),
+    )
 
 
 def _shortest(scores: Sequence[LogLikelihoods]) -> Iterator[LogLikelihoods]:

@@ -10,12 +10,19 @@ from typing import Self
 
 from data.errors import InputError
 from data.types import Samples, Utterance, Word
-from pipelines.features import FRAME_SECONDS, Features, FeatureSettings, Normalisation, features
+from pipelines.features import (
+    FRAME_SECONDS,
+    Features,
+    FeatureSettings,
+    Normalisation,
+    Normaliser,
+    raw_features,
+)
 from pipelines.hybrid import store
 from pipelines.hybrid.align import Alignment, align
 from pipelines.hybrid.model import AcousticModel
 from pipelines.hybrid.positions import known_phones
-from pipelines.hybrid.prepare import Dropped, hear, pronounce, samples_of
+from pipelines.hybrid.prepare import Dropped, hear, pronounce
 from pipelines.hybrid.settings import GENERATIONS, SAT, SI
 from pipelines.hybrid.word_graph import Pronunciations, WordGraph, word_graph
 from pipelines.protocol import TrainingSet
@@ -48,9 +55,14 @@ class ForcedAligner:
 
         `audio`: samples (n,) at the model's rate. KeyError for a word that has no pronunciation.
         """
+        return self.align_raw([raw_features(samples, self.features) for samples in audio], sentences)
+
+    def align_raw(
+        self, raw: Sequence[Features], sentences: Sequence[Sequence[str]]
+    ) -> list[tuple[Word, ...] | None]:
+        """`align` of raw features (frames, D), as `pipelines.features.raw_features` makes them."""
         graphs = [word_graph(words, self.pronunciations, self.model.tying) for words in sentences]
-        heard = [self._front(samples) for samples in audio]
-        found = align(self.model, graphs, heard)
+        found = align(self.model, graphs, [self._front(x) for x in raw])
         return [
             None if alignment is None else words_of(alignment, graph, words)
             for alignment, graph, words in zip(found, graphs, sentences, strict=True)
@@ -75,8 +87,9 @@ class ForcedAligner:
             return f"'{strange[0]}' cannot be said with the phones that the model was trained on"
         return "" if words else "its reference has no words"
 
-    def _front(self, samples: Samples) -> Features:
-        return self.model.front.whole(features(samples, self.features, self.normalisation))
+    def _front(self, raw: Features) -> Features:
+        normaliser = Normaliser(self.normalisation, self.features.prior_frames)
+        return self.model.front.whole(normaliser.accept(raw))
 
 
 def _known(pronunciations: Pronunciations, phones: Sequence[str]) -> Pronunciations:
@@ -127,9 +140,9 @@ def corpus_alignment(
     aligner = plain.with_words(corpus, (word for words in heard.words for word in words))
     reasons = [aligner.refusal(words) for words in heard.words]
     usable = [i for i, reason in enumerate(reasons) if not reason]
-    audio = [samples_of(corpus, heard.utterances[i], plain.features.sample_rate) for i in usable]
+    times = aligner.align_raw([heard.raw[i] for i in usable], [heard.words[i] for i in usable])
     found: dict[str, tuple[Word, ...]] = {}
-    for i, aligned in zip(usable, aligner.align(audio, [heard.words[i] for i in usable]), strict=True):
+    for i, aligned in zip(usable, times, strict=True):
         if aligned is None:
             reasons[i] = f"{len(heard.raw[i]) * FRAME_SECONDS:.2f} s is too short for its words"
         else:

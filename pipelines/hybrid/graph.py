@@ -178,13 +178,9 @@ def _states(windows: Sequence[Sequence[int]], tying: Tying) -> Iterator[tuple[in
 
     Phones are numbered from 1; 0 is the utterance's edge, which counts as silence, the phone 0.
     """
-    left, phone, right = np.maximum(np.array(windows).T - 1, 0)
-    lengths = np.array(tying.topology.lengths)[phone]
-    owner = np.repeat(np.arange(len(phone)), lengths)
-    begins = np.cumsum(lengths) - lengths
-    places = np.arange(len(owner)) - begins[owner]
-    labels = tying.label(left[owner], phone[owner], right[owner], places).tolist()
-    for begin, length in zip(begins.tolist(), lengths.tolist(), strict=True):
+    rows = tying.rows(*np.maximum(np.array(windows).T - 1, 0))
+    labels = rows.labels.tolist()
+    for begin, length in zip(rows.begins.tolist(), rows.lengths.tolist(), strict=True):
         yield tuple(labels[begin : begin + length])
 
 

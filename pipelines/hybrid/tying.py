@@ -52,6 +52,18 @@ class Tree:
                 raise ValueError("a tree whose nodes are not in order")
 
 
+class Rows(NamedTuple):
+    """The states of R phones in context, phone by phone: `labels` (N,) and the phone's number `owner` (N,).
+
+    Those of phone r are `lengths[r]` from `begins[r]` on.
+    """
+
+    labels: IntArray
+    owner: npt.NDArray[np.int64]
+    begins: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+
+
 class Root(NamedTuple):
     """The tree of some phones (numbers in the topology, all of the same base phone) at one HMM position."""
 
@@ -128,6 +140,14 @@ class Tying:
         codes = self.label_state.astype(np.int64) * self.senones + self.label_senone
         found: IntArray = np.searchsorted(codes, state * self.senones + senone).astype(np.int32)
         return found
+
+    def rows(self, left: _Numbers, phone: _Numbers, right: _Numbers) -> Rows:
+        """All states of each phone (R,) between its neighbours."""
+        lengths = np.array(self.topology.lengths)[phone]
+        begins = np.cumsum(lengths) - lengths
+        owner = np.repeat(np.arange(len(phone)), lengths)
+        position = np.arange(len(owner)) - begins[owner]
+        return Rows(self.label(left[owner], phone[owner], right[owner], position), owner, begins, lengths)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Flat arrays without objects, to be stored; `from_arrays` reads them."""

@@ -121,14 +121,10 @@ def _laid_out(copies: Sequence[_Copy], final: tuple[int, ...], graph: _Phones, t
     """The states of the copies in a row; a copy that only follows the one before it begins no block."""
     node = np.array([c.node for c in copies])
     phone, word = np.array(graph.phones)[node], np.array(graph.words)[node]
-    lengths = np.array(tying.topology.lengths)[phone]
-    firsts = np.cumsum(lengths) - lengths
-    owner = np.repeat(np.arange(len(copies)), lengths)
-    place = np.arange(len(owner)) - firsts[owner]
     left, right = np.array([c.left for c in copies]), np.array([c.right for c in copies])
-    labels = tying.label(left[owner], phone[owner], right[owner], place)
+    rows = tying.rows(left, phone, right)
+    firsts, lasts = rows.begins, rows.begins + rows.lengths - 1
     followers = np.bincount([p for c in copies for p in c.before if p != START], minlength=len(copies))
-    lasts = firsts + lengths - 1
     entries, predecessors = [], []
     for i, copy in enumerate(copies):
         if copy.before == (i - 1,) and i and followers[i - 1] == 1:
@@ -136,4 +132,6 @@ def _laid_out(copies: Sequence[_Copy], final: tuple[int, ...], graph: _Phones, t
         entries.append(int(firsts[i]))
         predecessors.append(tuple(START if p == START else int(lasts[p]) for p in copy.before))
     ends = tuple(int(lasts[c]) for c in final)
-    return WordGraph(labels.astype(np.int64), word[owner], tuple(entries), tuple(predecessors), ends)
+    return WordGraph(
+        rows.labels.astype(np.int64), word[rows.owner], tuple(entries), tuple(predecessors), ends
+    )
