@@ -44,7 +44,7 @@ class ForcedAligner:
         known = description["tuned"]
         name = [g for g in (*GENERATIONS, SI) if g in known and g != SAT][-1]
         settings, normalisation = store.load_features(model_dir / store.FEATURES)
-        pronunciations = {w: tuple(map(tuple, p)) for w, p in description["pronunciations"].items()}
+        pronunciations = store.pronunciations_of(description)
         model = store.load_acoustic(model_dir / store.acoustic_file(name))
         return cls(model, settings, normalisation, pronunciations)
 

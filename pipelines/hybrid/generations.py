@@ -22,7 +22,7 @@ from pipelines.hybrid.model import AcousticModel, Stage
 from pipelines.hybrid.questions import questions
 from pipelines.hybrid.segments import contexts, retied
 from pipelines.hybrid.settings import MLLT, MONO, SAT, SI, TRI, TrainSettings
-from pipelines.hybrid.topology import left_to_right
+from pipelines.hybrid.topology import QUIET, left_to_right
 from pipelines.hybrid.train import (
     Fit,
     Schedule,
@@ -40,7 +40,6 @@ from pipelines.hybrid.voices import in_other_voices
 from pipelines.hybrid.word_graph import Pronunciations, WordGraph, word_graph
 
 _TRANSFORMED = (2, 4, 6, 12)  # iterations
-_QUIET = 0  # silence's number
 _PROJECTED = 40  # dimensions
 _PRIOR_FRAMES = 100.0  # that everyone counts for beside a speaker
 SEED_STRIDE = 1000  # between the seeds of a model's parts
@@ -172,7 +171,7 @@ def transform_of(model: AcousticModel, features: Sequence[Features], labels: Seq
 
 def _of_speaker(model: AcousticModel, features: Features, labels: States) -> FmllrStatistics:
     """Statistics of speech (frames, D) aligned to labels (frames,), silence left out."""
-    spoken = (model.tying.label_phone[labels] != _QUIET).astype(np.float32)
+    spoken = (model.tying.label_phone[labels] != QUIET).astype(np.float32)
     return accumulate_fmllr(model.mixtures, features, model.tying.label_senone[labels], spoken)
 
 

@@ -103,7 +103,7 @@ def _listening(
     model: AcousticModel | NetworkModel,
     search: Search,
 ) -> Listening:
-    pronunciations = {w: tuple(map(tuple, p)) for w, p in description["pronunciations"].items()}
+    pronunciations = store.pronunciations_of(description)
     words = WordTable(tuple(sorted(pronunciations)))
     return Listening(
         search,

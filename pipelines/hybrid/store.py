@@ -18,6 +18,7 @@ from pipelines.hybrid.front import FrontEnd
 from pipelines.hybrid.gmm import Doubles, Mixtures
 from pipelines.hybrid.model import AcousticModel, Stage
 from pipelines.hybrid.tying import Tying
+from pipelines.hybrid.word_graph import Pronunciations
 
 MODEL, FEATURES = "model.json", "features.npz"
 _STAGES = "stage-*.npz"
@@ -55,6 +56,11 @@ def load_json(path: Path) -> dict[str, Any]:
     if content.get("format") != FORMAT:
         raise InputError(f"a hybrid of format {content.get('format')}, not {FORMAT}: train it anew", path)
     return content
+
+
+def pronunciations_of(description: Mapping[str, Any]) -> Pronunciations:
+    """Those that a model knows, from what `load_json` read."""
+    return {w: tuple(map(tuple, p)) for w, p in description["pronunciations"].items()}
 
 
 def acoustic_file(name: str) -> str:

@@ -8,6 +8,8 @@ from functools import cached_property
 from itertools import accumulate
 
 SILENCE = "SIL"
+QUIET = 0
+"""Silence's number among the phones; it is also what stands before and after an utterance."""
 PHONE_STATES = 3
 SILENCE_STATES = 3
 

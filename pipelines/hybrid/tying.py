@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.hybrid.topology import PHONE_STATES, Topology
+from pipelines.hybrid.topology import PHONE_STATES, QUIET, Topology
 
 IntArray: TypeAlias = npt.NDArray[np.int32]
 _Numbers: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -26,7 +26,6 @@ Sets: TypeAlias = npt.NDArray[np.bool_]  # (questions, phones)
 LEAF = -1
 LEFT, OWN, RIGHT = range(3)  # the sides that a node may ask about
 PLACES = ("B", "I", "E", "S")  # in the word: its beginning, inside, its end, alone
-_EDGE = 0  # the phone beyond an utterance's edges: silence
 _COLUMNS = ("side", "question", "yes", "no", "leaf")
 
 
@@ -121,7 +120,7 @@ class Tying:
         sides = np.stack(np.broadcast_arrays(left, phone, right, position))  # (4, ...)
         flat = sides.reshape(4, -1)
         node = self._first_nodes(flat[OWN], flat[3])
-        context = np.where((flat < 0) | (flat >= len(self.topology.phones)), _EDGE, flat)
+        context = np.where((flat < 0) | (flat >= len(self.topology.phones)), QUIET, flat)
         forest = self._forest
         pending = np.flatnonzero(forest.side[node] != LEAF)
         while len(pending):
@@ -238,7 +237,7 @@ def families(topology: Topology) -> list[Family]:
     speech: dict[str, list[int]] = {}
     alone = []
     for number, phone in enumerate(topology.phones):
-        if number == _EDGE or topology.lengths[number] != PHONE_STATES:
+        if number == QUIET or topology.lengths[number] != PHONE_STATES:
             alone.append(Family((number,), False))
         else:
             speech.setdefault(base_phone(phone), []).append(number)

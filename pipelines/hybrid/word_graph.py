@@ -13,12 +13,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.hybrid.topology import SILENCE
+from pipelines.hybrid.topology import QUIET, SILENCE
 from pipelines.hybrid.tying import Tying
 
 Pronunciations: TypeAlias = Mapping[str, Sequence[Sequence[str]]]
 START = -1
-_QUIET = 0  # silence's number; it is also what stands before and after an utterance
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +89,7 @@ def _phone_graph(
 
 
 def _as_they_are(graph: _Phones, ends: tuple[int, ...]) -> tuple[list[_Copy], tuple[int, ...]]:
-    return [_Copy(n, _QUIET, _QUIET, before) for n, before in enumerate(graph.before)], ends
+    return [_Copy(n, QUIET, QUIET, before) for n, before in enumerate(graph.before)], ends
 
 
 def _in_context(graph: _Phones, ends: tuple[int, ...]) -> tuple[list[_Copy], tuple[int, ...]]:
@@ -101,20 +100,20 @@ def _in_context(graph: _Phones, ends: tuple[int, ...]) -> tuple[list[_Copy], tup
             if p != START:
                 rights[p].add(graph.phones[node])
     for end in ends:
-        rights[end].add(_QUIET)
+        rights[end].add(QUIET)
     copies: list[_Copy] = []
     made: dict[tuple[int, int], list[int]] = {}  # (node, right neighbour): its copies
     for node, before in enumerate(graph.before):
         mine = graph.phones[node]
         lefts: dict[int, list[int]] = {}
         for p in before:
-            left = _QUIET if p == START else graph.phones[p]
+            left = QUIET if p == START else graph.phones[p]
             lefts.setdefault(left, []).extend([START] if p == START else made[p, mine])
         for right in sorted(rights[node]):
             for left, sources in lefts.items():
                 made.setdefault((node, right), []).append(len(copies))
                 copies.append(_Copy(node, left, right, tuple(sources)))
-    return copies, tuple(c for end in ends for c in made[end, _QUIET])
+    return copies, tuple(c for end in ends for c in made[end, QUIET])
 
 
 def _laid_out(copies: Sequence[_Copy], final: tuple[int, ...], graph: _Phones, tying: Tying) -> WordGraph:
