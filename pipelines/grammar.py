@@ -58,7 +58,9 @@ class ArpaReport:
 
 
 @dataclass(frozen=True)
-class _Line:
+class ArpaLine:
+    """An n-gram of `order` words; base-10 logarithms, a back-off weight that is not there is 0."""
+
     number: int
     order: int
     log_probability: float
@@ -78,7 +80,7 @@ def clean_arpa(
     tables: list[dict[tuple[str, ...], tuple[float, float]]] = []
     removed: Counter[str] = Counter()
     dropped = 0
-    for line in _lines(source):
+    for line in arpa_lines(source):
         while len(tables) < line.order:
             tables.append({})
         words = tuple(_rename(word, normalise) for word in line.words)
@@ -130,7 +132,8 @@ def _silent() -> Iterator[None]:
             os.close(kept)
 
 
-def _lines(path: Path) -> Iterator[_Line]:
+def arpa_lines(path: Path) -> Iterator[ArpaLine]:
+    """The n-grams of an ARPA file, lower orders first. Raises `InputError` with the line for a broken one."""
     order, begun = 0, False
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, raw in enumerate(file, start=1):
@@ -146,13 +149,13 @@ def _lines(path: Path) -> Iterator[_Line]:
     raise InputError("a language model in the ARPA format ends with \\end\\; this file is cut short", path)
 
 
-def _line(text: str, order: int, number: int, path: Path) -> _Line:
+def _line(text: str, order: int, number: int, path: Path) -> ArpaLine:
     fields = text.split()
     try:
         if len(fields) not in (order + 1, order + 2):
             raise ValueError
         backoff = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
-        return _Line(number, order, float(fields[0]), tuple(fields[1 : order + 1]), backoff)
+        return ArpaLine(number, order, float(fields[0]), tuple(fields[1 : order + 1]), backoff)
     except ValueError:
         raise InputError(f"not an n-gram of order {order}: {text[:60]!r}", path, number) from None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from data.errors import InputError
 from data.lexicon import known_words
@@ -36,16 +37,20 @@ class TextModel:
 
 def text_sentences(corpus: TrainingSet) -> Iterator[list[str]]:
     """The corpus's own text for language models, normalised; nothing where it has none."""
-    if corpus.text is None:
-        return
+    if corpus.text is not None:
+        yield from read_sentences(corpus.text, corpus.normalise)
+
+
+def read_sentences(path: Path, normalise: Callable[[str], str]) -> Iterator[list[str]]:
+    """The words of a text file's lines, normalised; empty ones are left out."""
     try:
-        with corpus.text.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8") as lines:
             for line in lines:
-                words = corpus.normalise(line).split()
+                words = normalise(line).split()
                 if words:
                     yield words
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("text that cannot be read as UTF-8", corpus.text) from error
+        raise InputError("text that cannot be read as UTF-8", path) from error
 
 
 def general_sentences(corpus: TrainingSet) -> Iterator[list[str]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from data.errors import InputError
 from pipelines.e2e.decoder import Greedy, Weights
 from pipelines.e2e.graph_search import GraphDecoder, GraphSearch
+from pipelines.e2e.hot_words import HotWords, hot_words
 from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.token_graph import arpa_words, expand, read_token_graph, token_graph
 from pipelines.e2e.tokens import Tokens, collapse, make_tokens, tokens_of
@@ -191,6 +192,39 @@ def test_the_language_model_decides_between_equals(model: NgramModel, arpa: Path
     log_probs = log_softmax(shaped)
     assert PrefixBeam(TOKENS, arpa, WEIGHTS).decode(log_probs) == "a b"
     assert GraphSearch(token_graph(arpa, TOKENS), WEIGHTS).decode(log_probs) == "a b"
+
+
+@pytest.mark.parametrize("tokens", [TOKENS, *MARKED.values()], ids=lambda tokens: tokens.kind)
+@pytest.mark.parametrize("seed", range(3))
+def test_hot_words_add_their_bonus_wherever_they_are_said(
+    seed: int, tokens: Tokens, model: NgramModel, arpa: Path
+) -> None:
+    log_probs, hot = posteriors(5, seed, tokens), HotWords(("b", "aa"), 2.5)
+    scores = {
+        text: one + hot.bonus * sum(word in hot.words for word in text.split())
+        for text, (one, _) in brute_force(log_probs, model, WEIGHTS, tokens).items()
+    }
+    search = GraphSearch(token_graph(arpa, tokens), WEIGHTS, 1000.0, hot=hot)
+    assert scores[search.decode(log_probs)] == pytest.approx(max(scores.values()), abs=2e-3)
+
+
+def test_hot_words_decide_in_the_graph_and_in_the_beam(arpa: Path) -> None:
+    shaped = np.eye(len(TOKENS))[TOKENS.encode("ab a")] * 9
+    shaped[1, TOKENS.encode("a b")] = 9  # "ab a" or "a  a"
+    log_probs = log_softmax(shaped)
+    graph = token_graph(arpa, TOKENS)
+    for words, text in ((("a",), "a a"), (("ab",), "ab a")):
+        hot = HotWords(words, 8.0)
+        assert GraphSearch(graph, WEIGHTS, hot=hot).decode(log_probs) == text
+        assert PrefixBeam(TOKENS, arpa, WEIGHTS, hot=hot).decode(log_probs) == text
+
+
+def test_phrases_are_hot_by_their_words_which_must_be_known() -> None:
+    vocabulary = ["new", "york", "delhi"]
+    found = hot_words(["New York", "new Delhi"], 2.0, vocabulary, str.lower)
+    assert found == HotWords(("new", "york", "delhi"), 2.0)
+    with pytest.raises(InputError, match=r"lacks the hot word 'yorck'.*'york'.*text"):
+        hot_words(["New Yorck"], 2.0, vocabulary, str.lower)
 
 
 def test_a_repeated_letter_needs_a_blank(arpa: Path) -> None:

@@ -105,6 +105,31 @@ def test_it_learns_in_word_pieces_too(tmp_path: Path) -> None:
         EndToEndPipeline.train(Tones(SENTENCES), {**TINY, "tokens": "piece"}, tmp_path, quiet)
 
 
+@pytest.mark.parametrize("decoder", ["wfst", "beam"])
+def test_new_words_come_with_a_text_and_can_be_hot(model: Path, tmp_path: Path, decoder: str) -> None:
+    audio, text = [Audio(spoken("bac ab", 9), RATE)], tmp_path / "today.txt"
+    text.write_text("BAC ab\n\nba bac\nbac\n", encoding="utf-8")
+    plain = EndToEndPipeline.load(model, {"decoder": decoder})
+    assert "bac" not in plain.transcribe(audio)[0].text.split()
+    config = {"decoder": decoder, "text": str(text), "hot_words": ["bac"], "hot_word_bonus": 2}
+    pipeline = EndToEndPipeline.load(model, config)
+    assert pipeline.transcribe(audio)[0].text == "bac ab"
+    assert pipeline.transcribe([Audio(spoken("cab ab", 9), RATE)])[0].text == "cab ab"
+    facts = pipeline.facts()
+    assert (facts["text"], facts["hot_words"]) == ("today.txt", 1.0)
+    assert facts["ngrams"] > plain.facts()["ngrams"]
+    (tmp_path / "empty.txt").write_text("\n")
+    for extra, said in (
+        ({"hot_words": ["bac"]}, "lacks the hot word 'bac'"),
+        ({"text": str(tmp_path / "empty.txt")}, "no sentence"),
+        ({"text": str(tmp_path / "none.txt")}, "cannot be read"),
+        ({"text": str(text), "text_share": 0.0}, "text_share"),
+        ({"text": str(text), "decoder": "greedy"}, "greedy decoding knows no words"),
+    ):
+        with pytest.raises(InputError, match=said):
+            EndToEndPipeline.load(model, {"decoder": decoder, **extra})
+
+
 def test_silence_and_nothing_at_all_give_a_transcript(model: Path) -> None:
     for decoder in ("greedy", "wfst", "beam"):
         pipeline = EndToEndPipeline.load(model, {"decoder": decoder})

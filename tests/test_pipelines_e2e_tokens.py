@@ -39,6 +39,9 @@ def test_what_is_said_often_is_one_piece_and_no_piece_is_a_boundary_alone() -> N
     )
     assert "▁" not in tokens.symbols and " " not in tokens.symbols
     assert all(tokens.begins(tokens.encode(word)[0]) for word in SENTENCES[0].split())
+    grown = tokens.grown(["chat éßen"])
+    assert set(grown.symbols) - set(tokens.symbols) == {"▁é", "ß"}
+    assert grown.decode(grown.encode("chat éßen")) == "chat éßen"
     with pytest.raises(InputError, match=r"3 pieces.*pieces to \d+"):
         make_tokens(SENTENCES, "pieces", "en", 3)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.alternatives import Alternatives
 from pipelines.e2e.decoder import LogProbs, Weights
+from pipelines.e2e.hot_words import NO_HOT_WORDS, HotWords
 from pipelines.e2e.hypothesis import HeardWord, Hypothesis, by_word, hypothesis, runs_of
 from pipelines.e2e.token_graph import TokenGraph
 from pipelines.e2e.tokens import Tokens
@@ -19,10 +20,15 @@ class GraphSearch:
     """Viterbi over T o L o G by kaldi-decoder; `beam` is in natural logs of the network's scale."""
 
     def __init__(
-        self, graph: TokenGraph, weights: Weights, beam: float = 14.0, max_active: int = 3000
+        self,
+        graph: TokenGraph,
+        weights: Weights,
+        beam: float = 14.0,
+        max_active: int = 3000,
+        hot: HotWords = NO_HOT_WORDS,
     ) -> None:
         self.words, self.lm_weight = graph.words, weights.lm_weight
-        self._graph = graph.searchable(weights.insertion, weights.lm_weight)
+        self._graph = graph.searchable(weights.insertion, weights.lm_weight, hot)
         self.search = Search(self._graph, Beam(beam / weights.lm_weight, max_active))
 
     def scale(self, log_probs: LogProbs) -> LogProbs:

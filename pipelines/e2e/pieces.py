@@ -41,12 +41,13 @@ class Pieces:
         """The most probable pieces of `word`, the first one marked.
 
         Where sentencepiece makes the mark a piece of its own, a sound that nobody hears, it goes to the
-        character behind it. Characters that the model does not know come as they are.
+        character behind it. Characters that the model does not know come one by one.
         """
         first, *rest = self._processor.encode(word, out_type=str)
-        if first != MARK:
-            return (first, *rest)
-        return (MARK + rest[0][0], *rest[0][1:], *rest[1:]) if rest else ()
+        if first == MARK and rest:
+            first, rest = MARK + rest[0][0], [*rest[0][1:], *rest[1:]]
+        known = [(piece,) if self._processor.piece_to_id(piece) else tuple(piece) for piece in rest]
+        return (first, *(symbol for symbols in known for symbol in symbols))
 
 
 def train_pieces(words: Sequence[str], size: int) -> Pieces:

@@ -15,6 +15,7 @@ from pyctcdecode import Alphabet, BeamSearchDecoderCTC, LanguageModel  # type: i
 from data.errors import InputError
 from pipelines.confidence import confidences
 from pipelines.e2e.decoder import GreedyStream, LogProbs, Weights
+from pipelines.e2e.hot_words import NO_HOT_WORDS, HotWords
 from pipelines.e2e.hypothesis import HeardWord, Hypothesis, hypothesis
 from pipelines.e2e.token_graph import arpa_words
 from pipelines.e2e.tokens import Tokens
@@ -59,9 +60,16 @@ class PrefixBeam:
     """`width` prefixes a frame. With `nbest`, words come with confidences by so many of those at the end."""
 
     def __init__(
-        self, tokens: Tokens, arpa: Path, weights: Weights, width: int = 64, *, nbest: int = 0
+        self,
+        tokens: Tokens,
+        arpa: Path,
+        weights: Weights,
+        width: int = 64,
+        *,
+        nbest: int = 0,
+        hot: HotWords = NO_HOT_WORDS,
     ) -> None:
-        self._tokens, self._width, self._nbest = tokens, width, nbest
+        self._tokens, self._width, self._nbest, self._hot = tokens, width, nbest, hot
         logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # it warns of every small vocabulary
         try:
             scorer = kenlm.Model(str(arpa), _quiet())
@@ -102,7 +110,13 @@ class PrefixBeam:
 
     def _beams(self, log_probs: LogProbs) -> list[_Beam]:
         """Best first. Where that one alone counts, those that differ from it long ago alone are dropped."""
-        found = self._decoder.decode_beams(log_probs, beam_width=self._width, prune_history=not self._nbest)
+        found = self._decoder.decode_beams(
+            log_probs,
+            beam_width=self._width,
+            prune_history=not self._nbest,
+            hotwords=self._hot.words,
+            hotword_weight=self._hot.bonus,
+        )
         return [
             _Beam(tuple(HeardWord(word, *frames) for word, frames in words), float(score))
             for _, _, words, _, score in found

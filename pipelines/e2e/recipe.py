@@ -96,7 +96,8 @@ def _train(
     network.eval()
     front.to(device)
     add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
-    acoustics.save(trained, model_dir, _history(settings, speech, trainer, ended))
+    history = _history(settings, speech, trainer, ended)
+    acoustics.save(trained, model_dir, {"language": corpus.language, **history})
     checkpoint.unlink(missing_ok=True)
 
 

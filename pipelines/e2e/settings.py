@@ -79,6 +79,8 @@ class DecodeSettings:
 
     `confidence`: of each word, greedily from its tokens' posteriors, else from the `nbest` word sequences
     (of wfst, those that cost at most `lattice_beam` more than the best, in the network's natural logs).
+    `text`: a file of sentences, one a line, of what is now being said; its model becomes a part, of weight
+    `text_share`, of the language model. `hot_words`: each adds `hot_word_bonus`, a natural log, when said.
     `half`: streams in bfloat16. `runtime`: ``torch``, or ``int8``, 8-bit weights on a CPU.
     """
 
@@ -93,6 +95,10 @@ class DecodeSettings:
     confidence: bool = False
     nbest: int = 100
     lattice_beam: float = 6.0
+    text: str = ""
+    text_share: float = 0.5
+    hot_words: tuple[str, ...] = ()
+    hot_word_bonus: float = 3.0
     half: bool = False
     runtime: str = "torch"
     threads: int = 1
@@ -149,6 +155,10 @@ def decode_settings(config: Config) -> DecodeSettings:
         )
     if settings.half and settings.runtime != "torch":
         raise InputError("e2e: pipeline.decode: half is for runtime = 'torch'")
+    if settings.decoder == "greedy" and (settings.text or settings.hot_words):
+        raise InputError("e2e: greedy decoding knows no words: text and hot_words want wfst or beam")
+    if not 0 < settings.text_share <= 1:
+        raise InputError("e2e: pipeline.decode: text_share wants more than 0, 1 at most")
     if settings.nbest < 1 or settings.lattice_beam <= 0:
         raise InputError("e2e: pipeline.decode: nbest wants 1 or more, lattice_beam more than 0")
     _windows(settings.chunk_ms or 240, settings.right_ms or 320, "decode")

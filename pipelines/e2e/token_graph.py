@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import InputError
+from pipelines.e2e.hot_words import NO_HOT_WORDS, HotWords
 from pipelines.e2e.tokens import BLANK, Tokens
 from pipelines.fst import Arcs, arcs_of, const_fst, vector_fst
 from pipelines.grammar import WordTable, grammar_graph
@@ -47,10 +48,16 @@ class TokenGraph:
     arcs: Arcs
     words: WordTable
 
-    def searchable(self, insertion: float, lm_weight: float) -> Any:
-        """For `pipelines.search`, with `insertion` (natural log) for each word, all divided by the weight."""
-        weight = self.arcs.weight - np.float32(insertion / lm_weight) * (self.arcs.olabel > 0)
+    def searchable(self, insertion: float, lm_weight: float, hot: HotWords = NO_HOT_WORDS) -> Any:
+        """For `pipelines.search`, with `insertion` (natural log) for each word, all divided by the weight.
+
+        Words that are `hot` get their bonus beside it.
+        """
         a = self.arcs
+        weight = a.weight - np.float32(insertion / lm_weight) * (a.olabel > 0)
+        if hot.words:
+            labels = [self.words.labels[word] for word in hot.words if word in self.words.labels]
+            weight -= np.float32(hot.bonus / lm_weight) * np.isin(a.olabel, labels)
         return const_fst(
             Arcs(a.source, a.ilabel, a.olabel, weight.astype(np.float32), a.target, a.final, a.start)
         )
