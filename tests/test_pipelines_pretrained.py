@@ -137,6 +137,52 @@ def test_a_ctc_model_of_transformers_spells_its_best_tokens(tmp_path: Path) -> N
         use.load(None, {})
 
 
+def test_whisper_of_transformers_says_what_its_decoder_finds(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    letters, special = "abcdefghij", ["<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"]
+    vocab = {t: i for i, t in enumerate([*letters, *special])}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = transformers.WhisperTokenizer.from_pretrained(tmp_path)
+    tokenizer.add_special_tokens({"additional_special_tokens": special})
+    extractor = transformers.WhisperFeatureExtractor(feature_size=8, chunk_length=2)
+    transformers.WhisperProcessor(extractor, tokenizer).save_pretrained(tmp_path)
+    config = transformers.WhisperConfig(
+        vocab_size=len(vocab),
+        num_mel_bins=8,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        max_source_positions=100,
+        max_target_positions=12,
+        pad_token_id=10,
+        bos_token_id=10,
+        eos_token_id=10,
+        decoder_start_token_id=11,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        network = transformers.WhisperForConditionalGeneration(config).eval()
+    network.save_pretrained(tmp_path)
+    pipeline = load_class("pretrained-whisper").load(None, {"model": str(tmp_path), "device": "cpu"})
+    audio = noise(1.5, 1)
+    features = extractor(audio.samples, sampling_rate=RATE, return_tensors="pt").input_features
+    said = [11]
+    with torch.no_grad():
+        while len(said) < 12 and said[-1] != 10:
+            scores = network(input_features=features, decoder_input_ids=torch.tensor([said])).logits
+            said.append(int(scores[0, -1].argmax()))
+    expected = "".join(letters[i] for i in said if i < 10)
+    assert expected and pipeline.transcribe([audio])[0].text == expected
+    kept_promises(pipeline)
+
+
 @pytest.mark.parametrize(("name", "package"), [("hf", "transformers"), ("whisper", "transformers")])
 def test_without_its_package_it_is_skipped_with_one_line(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch

@@ -19,8 +19,6 @@ from pipelines.pretrained.offline import RATE, OfflinePipeline, PretrainedSettin
 from pipelines.protocol import Config
 from pipelines.settings import filled
 
-_WINDOW_S = 30
-
 
 @dataclass(frozen=True)
 class Settings(PretrainedSettings):
@@ -35,7 +33,7 @@ class WhisperPipeline(OfflinePipeline):
 
     def __init__(self, network: torch.nn.Module, processor: Any, settings: Settings) -> None:
         super().__init__(network, settings)
-        self._processor = processor
+        self._processor, self._window = processor, int(processor.feature_extractor.n_samples)
         self._how: dict[str, Any] = {"num_beams": settings.beams}
         if settings.language:
             self._how |= {"language": settings.language, "task": "transcribe"}
@@ -50,15 +48,14 @@ class WhisperPipeline(OfflinePipeline):
         )
 
     def hear(self, samples: Samples) -> str:
-        inputs, how = self._inputs(samples), self._how
-        if len(samples) > _WINDOW_S * RATE:
-            how = {**how, "return_timestamps": True}
+        how: dict[str, Any] = {"return_timestamps": True} if len(samples) > self._window else {}
+        inputs = self._inputs(samples).to(self.device)
         network: Any = self.network
-        tokens = network.generate(**inputs.to(self.device), **how)  # (1, tokens)
+        tokens = network.generate(**inputs, **self._how, **how)  # (1, tokens)
         return str(self._processor.batch_decode(tokens, skip_special_tokens=True)[0]).strip()
 
     def _inputs(self, samples: Samples) -> Any:
-        long = {"truncation": False, "padding": "longest"} if len(samples) > _WINDOW_S * RATE else {}
+        long = {"truncation": False, "padding": "longest"} if len(samples) > self._window else {}
         return self._processor(
             samples, sampling_rate=RATE, return_tensors="pt", return_attention_mask=True, **long
         )
