@@ -32,6 +32,7 @@ CPU = torch.device("cpu")
 ALPHABET = Tokens(("", " ", "a", "b", "c", "d", "e"))
 CONVOLUTIONS = {"channels": 2, "kernel": 5, "bands": 5, "layers": 2, "hidden": 8, "look_ahead": 3}
 ATTENTION = {"width": 16, "layers": 2, "heads": 2, "kernel": 5, "chunk": 4, "left": 6}
+SPELLING = {"cells": 16, "spelling_dropout": 0.0, "smoothing": 0.0}
 SMALL = {
     "lstm": ("lstm", {"layers": 2, "hidden": 8, "delay": 3}),
     "lstm stacked by 8": ("lstm", {"layers": 1, "hidden": 8, "stack": 8, "delay": 1}),
@@ -40,6 +41,8 @@ SMALL = {
     "conformer": ("conformer", ATTENTION),
     "conformer 8": ("conformer", {**ATTENTION, "subsampling": 8, "chunk": 2, "left": 3}),
     "fast_conformer": ("fast_conformer", {**ATTENTION, "channels": 3, "chunk": 2, "left": 3}),
+    "joint_conformer": ("joint_conformer", {**ATTENTION, **SPELLING}),
+    "joint_lstm": ("joint_lstm", {"layers": 2, "hidden": 8, "delay": 3, **SPELLING}),
 }
 
 
@@ -173,8 +176,11 @@ def test_it_learns_a_batch_by_heart(case: str, causal: bool) -> None:
     lengths, labels = torch.tensor([80, 64]), torch.tensor([[2, 3, 4], [5, 2, 0]])
     optimiser = torch.optim.Adam(net.parameters(), 0.01)
     losses = []
+    frames, label_lengths = net.frames_out(lengths), torch.tensor([3, 2])
     for _ in range(25):
-        loss = ctc(net(x, lengths), net.frames_out(lengths), labels, torch.tensor([3, 2]))
+        encoded = net.encode(x, lengths)
+        loss = ctc(net.scores_of(encoded), frames, labels, label_lengths)
+        loss = net.full_loss(loss, encoded, frames, labels, label_lengths)
         optimiser.zero_grad()
         loss.backward()
         assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in net.parameters())
@@ -208,8 +214,10 @@ def test_live_transcripts_are_those_of_the_whole_audio_and_the_latency_is_stated
 
 
 def test_a_stored_model_names_its_architecture_and_fits_no_other(tmp_path: Path) -> None:
+    small = {"conv_recurrent": {"channels": 4, "hidden": 4}, **dict(SMALL.values())}
+    small = {**{f"joint_{name}": {**sizes, "cells": 4} for name, sizes in small.items()}, **small}
     for name in ARCHITECTURES:
-        sizes = {"tokens": len(ALPHABET), **dict(SMALL.values()).get(name, {"channels": 4, "hidden": 4})}
+        sizes = {"tokens": len(ALPHABET), **small[name]}
         trained = Acoustics(build(name, sizes).eval(), front(), ALPHABET, Window(4, 2), CPU)
         folder = tmp_path / name
         folder.mkdir()
@@ -261,6 +269,8 @@ def test_a_checkpoint_of_another_architecture_or_alphabet_names_both(tmp_path: P
         ({"architecture": "conformer", "sizes": {"subsampling": 5}}, "4 or 8, not 5"),
         ({"architecture": "conformer", "sizes": {"heads": 5}}, "twice the heads"),
         ({"architecture": "deep_speech_2", "sizes": {"norm": "group"}}, "there are layer, batch"),
+        ({"architecture": "joint_lstm", "sizes": {"stack": 3}}, "stack 4 or 8"),
+        ({"architecture": "joint_lstm", "sizes": {"attention_weight": 0.0}}, "above 0 and up to 1"),
         ({"sizes": {"causal": True}}, "sizes of conv_recurrent: unknown key 'causal'"),
     ],
 )

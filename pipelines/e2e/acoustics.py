@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,29 +56,41 @@ class Acoustics:
 
     def posteriors(self, batch: Sequence[Audio]) -> list[LogProbs]:
         """Natural logs of shape (frames, tokens) for each, batched by duration; a click has no frames."""
+        return self._over(batch, lambda encoded: self.network.scores_of(encoded).float().log_softmax(-1))
+
+    def encoded(self, batch: Sequence[Audio]) -> list[LogProbs]:
+        """As `posteriors`, but what they are made of (frames, D); see `Network.encode`."""
+        return self._over(batch, lambda encoded: encoded.float())
+
+    def _over(self, batch: Sequence[Audio], finish: Callable[[Tensor], Tensor]) -> list[LogProbs]:
         out: list[LogProbs] = [np.zeros((0, len(self.tokens)), np.float32)] * len(batch)
         order = sorted(range(len(batch)), key=lambda i: len(batch[i].samples))
         group: list[int] = []
         for i in order:
             self.check(batch[i].sample_rate)
             if group and batch[i].seconds * (len(group) + 1) > _BATCH_SECONDS:
-                self._group(batch, group, out)
+                self._group(batch, group, finish, out)
                 group = []
             group.append(i)
         if group:
-            self._group(batch, group, out)
+            self._group(batch, group, finish, out)
         return out
 
     @torch.inference_mode()
-    def _group(self, batch: Sequence[Audio], group: list[int], out: list[LogProbs]) -> None:
+    def _group(
+        self,
+        batch: Sequence[Audio],
+        group: list[int],
+        finish: Callable[[Tensor], Tensor],
+        out: list[LogProbs],
+    ) -> None:
         audio = [torch.from_numpy(np.asarray(batch[i].samples, np.float32)).to(self.device) for i in group]
         features, lengths = pad([self.front(samples) for samples in audio])
         lengths = lengths.to(self.device)
         if features.shape[1] < self.network.subsampling:
             return
-        scores: Tensor = self.network(features, lengths)  # (B, T, tokens)
-        log_probs = scores.float().log_softmax(-1).cpu().numpy()
-        for row, i, n in zip(log_probs, group, self.network.frames_out(lengths).tolist(), strict=True):
+        found = finish(self.network.encode(features, lengths)).cpu().numpy()  # (B, T, D or tokens)
+        for row, i, n in zip(found, group, self.network.frames_out(lengths).tolist(), strict=True):
             out[i] = row[:n]
 
 

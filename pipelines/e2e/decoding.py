@@ -11,19 +11,23 @@ from tempfile import TemporaryDirectory
 from data.errors import InputError
 from data.text import normaliser
 from pipelines.e2e import language
+from pipelines.e2e.acoustics import Acoustics
+from pipelines.e2e.attention_search import AttentionSearch
 from pipelines.e2e.decoder import Decoder, Greedy, Weights
 from pipelines.e2e.graph_search import GraphDecoder, GraphSearch
 from pipelines.e2e.hot_words import NO_HOT_WORDS, HotWords, hot_words
+from pipelines.e2e.models.joint import Joint
 from pipelines.e2e.prefix_beam import PrefixBeam
-from pipelines.e2e.settings import DecodeSettings
+from pipelines.e2e.settings import ATTENTION, DecodeSettings
 from pipelines.e2e.token_graph import TokenGraph, arpa_words, read_token_graph, token_graph
 from pipelines.e2e.tokens import Tokens
+from pipelines.e2e.word_scores import WordScores
 from pipelines.ngram import write_arpa
 from pipelines.ngram_adapt import adapted
 from pipelines.texts import read_sentences
 
 Facts = dict[str, float | str]
-_WIDTH, _BEAM = 64, 14.0
+_WIDTH, _BEAM, _SENTENCES = 64, 14.0, 10
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,19 @@ class _Known:
     hot: HotWords
 
 
-def open_decoder(model_dir: Path, tokens: Tokens, settings: DecodeSettings) -> tuple[Decoder, Facts]:
-    """With the weights tuned for it unless they are set by hand, and its facts."""
+def open_decoder(model_dir: Path, trained: Acoustics, settings: DecodeSettings) -> tuple[Decoder, Facts]:
+    """With the weights tuned for it unless they are set by hand, and its facts.
+
+    Raises `InputError` for a decoder of scores that the network has not learned.
+    """
+    tokens = trained.tokens
+    if settings.decoder == ATTENTION:
+        return _attention(model_dir, trained, settings)
+    if not trained.network.has_ctc:
+        raise InputError(
+            "e2e: this network was trained without CTC (attention_weight = 1), which decoder"
+            f" {settings.decoder!r} hears; take decoder = 'attention'"
+        )
     if settings.decoder == "greedy":
         return Greedy(tokens, settings.confidence), {"ngrams": 0.0}
     with TemporaryDirectory() as folder:
@@ -94,6 +109,30 @@ def _graph_decoder(
     beam, nbest = settings.beam or _BEAM, settings.nbest if settings.confidence else 0
     search = GraphSearch(graph, known.weights, beam, settings.max_active, known.hot)
     return GraphDecoder(search, tokens, nbest=nbest, lattice_beam=settings.lattice_beam)
+
+
+def _attention(model_dir: Path, trained: Acoustics, settings: DecodeSettings) -> tuple[Decoder, Facts]:
+    """The search of a speller; with lm_weight = 0 set by hand, without a language model."""
+    network = trained.network
+    if not isinstance(network, Joint):
+        raise InputError(
+            f"e2e: decoder 'attention' wants a network that attends; this is a {trained.architecture},"
+            f" train a joint_{trained.architecture} for it"
+        )
+    learned = 1.0 - network.shape.attention_weight
+    weight = learned if settings.ctc_weight is None else settings.ctc_weight
+    if weight and not network.has_ctc:
+        raise InputError("e2e: this network was trained without CTC (attention_weight = 1): ctc_weight is 0")
+    words: WordScores | None = None
+    facts: Facts = {"ngrams": 0.0}
+    if settings.lm_weight != 0:
+        with TemporaryDirectory() as folder:
+            known = _known(model_dir, settings, Path(folder))
+            words = WordScores(known.arpa, known.weights, trained.tokens)
+            facts = _facts(known, settings)
+    width = int(settings.beam or _SENTENCES)
+    search = AttentionSearch(network, trained.tokens, words, ctc_weight=weight, width=width)
+    return search, {**facts, "ctc_weight": weight}
 
 
 def _weights(model_dir: Path, settings: DecodeSettings) -> Weights:

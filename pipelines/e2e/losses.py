@@ -1,4 +1,4 @@
-"""What training makes small: CTC, and before it a flat start that breaks CTC's plateau of blanks."""
+"""What training makes small: CTC, before it a flat start that breaks its plateau of blanks, and spelling."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipelines.e2e.tokens import BLANK
+
+_NONE = -1  # the target of what lies beyond an utterance
 
 
 def ctc(scores: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor) -> Tensor:
@@ -19,12 +21,31 @@ def ctc(scores: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor) -
     return loss / label_lengths.sum()
 
 
+def spelling_loss(scores: Tensor, labels: Tensor, label_lengths: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy of scores (B, L + 1, V) against labels (B, L) and the blank that ends each, a label.
+
+    `smoothing` of each target goes to all tokens alike (Szegedy et al., CVPR 2016, section 7).
+    """
+    targets = F.pad(labels, (0, 1), value=BLANK)  # (B, L + 1)
+    t = torch.arange(targets.shape[1], device=labels.device)[None]
+    targets = torch.where(t < label_lengths[:, None], targets, BLANK)
+    targets = torch.where(t <= label_lengths[:, None], targets, _NONE)
+    loss = F.cross_entropy(
+        scores.float().flatten(0, 1),
+        targets.flatten(),
+        ignore_index=_NONE,
+        label_smoothing=smoothing,
+        reduction="sum",
+    )
+    return loss / label_lengths.sum()
+
+
 def flat_start(
     scores: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor, spans: Tensor
 ) -> Tensor:
     """Cross-entropy of each frame against the labels spread evenly over `spans` (B, 2), in frames."""
     targets = spread(frames, labels, label_lengths, spans, scores.shape[1])
-    return F.cross_entropy(scores.float().flatten(0, 1), targets.flatten(), ignore_index=-1)
+    return F.cross_entropy(scores.float().flatten(0, 1), targets.flatten(), ignore_index=_NONE)
 
 
 def spread(frames: Tensor, labels: Tensor, label_lengths: Tensor, spans: Tensor, width: int) -> Tensor:
@@ -38,7 +59,7 @@ def spread(frames: Tensor, labels: Tensor, label_lengths: Tensor, spans: Tensor,
     slot = (half // 2).clamp(min=0).minimum(label_lengths[:, None] - 1)
     spoken = (half % 2 == 0) & (t >= first) & (t < last)
     target = torch.where(spoken, labels.gather(1, slot), torch.full_like(slot, BLANK))
-    return torch.where(t < frames[:, None], target, torch.full_like(target, -1))
+    return torch.where(t < frames[:, None], target, torch.full_like(target, _NONE))
 
 
 def speech_span(raw: Tensor) -> tuple[int, int]:

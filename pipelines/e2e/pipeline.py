@@ -21,7 +21,7 @@ from pipelines.e2e.features import HOP_S
 from pipelines.e2e.hypothesis import Hypothesis
 from pipelines.e2e.models.network import Window
 from pipelines.e2e.quantised import quantised
-from pipelines.e2e.settings import DecodeSettings, decode_settings, train_settings
+from pipelines.e2e.settings import ATTENTION, DecodeSettings, decode_settings, train_settings
 from pipelines.e2e.streaming import StreamingNetwork
 from pipelines.protocol import (
     Capabilities,
@@ -74,7 +74,7 @@ class EndToEndPipeline:
         self._acoustics, self._decoder, self._settings = acoustics, decoder, settings
         window = _window(acoustics, settings)
         self._network: StreamingNetwork | None = None
-        if acoustics.network.streams:
+        if acoustics.network.streams and settings.decoder != ATTENTION:
             self._network = StreamingNetwork(
                 acoustics.network,
                 acoustics.front,
@@ -85,7 +85,7 @@ class EndToEndPipeline:
             )
         self._facts: dict[str, float | str] = {}
         self.capabilities = Capabilities(
-            streaming=acoustics.network.streams,
+            streaming=self._network is not None,
             word_times=True,
             devices=("cpu", "cuda"),
             sample_rate=acoustics.front.sample_rate,
@@ -109,7 +109,7 @@ class EndToEndPipeline:
         parameters = float(trained.parameters)
         if settings.runtime == "int8":
             trained = replace(trained, network=quantised(trained.network, trained.device))
-        decoder, facts = open_decoder(model_dir, trained.tokens, settings)
+        decoder, facts = open_decoder(model_dir, trained, settings)
         pipeline = cls(trained, decoder, settings)
         size = (model_dir / "model.safetensors").stat().st_size
         pipeline._facts = {"model_bytes": float(size), "parameters": parameters, **facts}
@@ -127,10 +127,13 @@ class EndToEndPipeline:
         for audio in batch:
             if not np.isfinite(audio.samples).all():
                 raise InputError(_NO_NUMBERS)
-        return [self._heard(self._decoder.hear(p)) for p in self._acoustics.posteriors(batch)]
+        spells = self._settings.decoder == ATTENTION
+        heard = self._acoustics.encoded(batch) if spells else self._acoustics.posteriors(batch)
+        return [self._heard(self._decoder.hear(one)) for one in heard]
 
     def open_session(self) -> EndToEndSession:
-        return EndToEndSession(self._streaming(), self._decoder.start())
+        decoder = self._decoder.start()
+        return EndToEndSession(self._streaming(), decoder)
 
     def _streaming(self) -> StreamingNetwork:
         if self._network is None:

@@ -8,20 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import kenlm
 import numpy as np
 from pyctcdecode import Alphabet, BeamSearchDecoderCTC, LanguageModel  # type: ignore[attr-defined]
 
-from data.errors import InputError
 from pipelines.confidence import confidences
 from pipelines.e2e.decoder import GreedyStream, LogProbs, Weights
 from pipelines.e2e.hot_words import NO_HOT_WORDS, HotWords
 from pipelines.e2e.hypothesis import HeardWord, Hypothesis, hypothesis
 from pipelines.e2e.token_graph import arpa_words
 from pipelines.e2e.tokens import Tokens
+from pipelines.e2e.word_scores import UNKNOWN, open_kenlm
 from pipelines.search import Path as Alternative
-
-_UNKNOWN = -40.0  # what a word outside the vocabulary costs: as closed as the token graph
 
 
 @dataclass(frozen=True)
@@ -48,14 +45,6 @@ class BeamStream(GreedyStream):
         return self._decoder.hear(np.concatenate(self._chunks)) if self._chunks else Hypothesis("")
 
 
-def _quiet() -> Any:
-    """kenlm's settings without its progress bar, which would break the caller's."""
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    return config
-
-
 class PrefixBeam:
     """`width` prefixes a frame. With `nbest`, words come with confidences by so many of those at the end."""
 
@@ -71,20 +60,12 @@ class PrefixBeam:
     ) -> None:
         self._tokens, self._width, self._nbest, self._hot = tokens, width, nbest, hot
         logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # it warns of every small vocabulary
-        try:
-            scorer = kenlm.Model(str(arpa), _quiet())
-        except OSError as error:
-            raise InputError(
-                "kenlm, which the beam decoder asks, cannot use this language model; "
-                "it wants bigrams at least: take another lm, or decoder = 'wfst'",
-                arpa,
-            ) from error
         model = LanguageModel(
-            scorer,
+            open_kenlm(arpa),
             arpa_words(arpa),
             alpha=weights.lm_weight,
             beta=weights.insertion,
-            unk_score_offset=_UNKNOWN,
+            unk_score_offset=UNKNOWN,
         )
         alphabet = Alphabet.build_alphabet(list(tokens.symbols))
         self._decoder: Any = BeamSearchDecoderCTC(alphabet, model)

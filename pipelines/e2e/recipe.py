@@ -168,7 +168,9 @@ def add_language(
 
 
 def hear(corpus: TrainingSet, trained: Acoustics) -> list[language.Heard]:
-    """The posteriors of dev; utterances that cannot be read are left out."""
+    """The posteriors of dev, none without CTC; utterances that cannot be read are left out."""
+    if not trained.network.has_ctc:
+        return []
     spoken = dev_part(corpus, _TUNING_UTTERANCES)
     posteriors = trained.posteriors([audio for audio, _ in spoken])
     return [language.Heard(p, text) for p, (_, text) in zip(posteriors, spoken, strict=True)]

@@ -60,7 +60,9 @@ def _spelt(ids: Sequence[int]) -> str:
 
 
 def judge_of(corpus: TrainingSet, trained: Acoustics, ranks: Ranks) -> Judge:
-    """A judge over a part of dev. Raises `InputError` where dev holds nothing to judge by."""
+    """A judge over a part of dev. Raises `InputError` where dev or the network has nothing to judge by."""
+    if not trained.network.has_ctc:
+        raise InputError("e2e: dev is scored by CTC: with attention_weight = 1 no score_epochs")
     network, front = copy.deepcopy(trained.network).eval(), copy.deepcopy(trained.front)
     own = replace(trained, network=network, front=front.to(trained.device))
     spoken = [(audio, tuple(own.tokens.encode(text))) for audio, text in dev_part(corpus, _UTTERANCES)]

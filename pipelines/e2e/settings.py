@@ -14,7 +14,8 @@ from pipelines.protocol import Config
 from pipelines.settings import filled
 
 CORPUS_LM, TRIGRAM = "corpus", "trigram"
-DECODERS = ("greedy", "beam", "wfst")
+ATTENTION = "attention"
+DECODERS = ("greedy", "beam", "wfst", ATTENTION)
 RUNTIMES = ("torch", "int8")
 
 
@@ -77,6 +78,7 @@ class TrainSettings:
 class DecodeSettings:
     """`beam` None: the decoder's default. Window sizes None: those that the model was trained with.
 
+    `ctc_weight` is the share of CTC's score beside attention's; None: its share in the training.
     `confidence`: of each word, greedily from its tokens' posteriors, else from the `nbest` word sequences
     (of wfst, those that cost at most `lattice_beam` more than the best, in the network's natural logs).
     `text`: a file of sentences, one a line, of what is now being said; its model becomes a part, of weight
@@ -92,6 +94,7 @@ class DecodeSettings:
     right_ms: int | None = None
     lm_weight: float | None = None
     insertion: float | None = None
+    ctc_weight: float | None = None
     confidence: bool = False
     nbest: int = 100
     lattice_beam: float = 6.0
@@ -157,8 +160,12 @@ def decode_settings(config: Config) -> DecodeSettings:
         raise InputError("e2e: pipeline.decode: half is for runtime = 'torch'")
     if settings.decoder == "greedy" and (settings.text or settings.hot_words):
         raise InputError("e2e: greedy decoding knows no words: text and hot_words want wfst or beam")
+    if settings.decoder == ATTENTION and settings.hot_words:
+        raise InputError("e2e: decoder 'attention' has no hot words: they want wfst or beam")
     if not 0 < settings.text_share <= 1:
         raise InputError("e2e: pipeline.decode: text_share wants more than 0, 1 at most")
+    if settings.ctc_weight is not None and not 0 <= settings.ctc_weight <= 1:
+        raise InputError("e2e: pipeline.decode: ctc_weight lies from 0 to 1")
     if settings.nbest < 1 or settings.lattice_beam <= 0:
         raise InputError("e2e: pipeline.decode: nbest wants 1 or more, lattice_beam more than 0")
     _windows(settings.chunk_ms or 240, settings.right_ms or 320, "decode")

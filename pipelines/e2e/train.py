@@ -128,13 +128,15 @@ class Trainer:
         lengths = batch.lengths.to(self.device)
         with precision(self.device):
             window = self.window if windowed else None
-            scores = self.network(batch.features.to(self.device), lengths, window)
+            encoded = self.network.encode(batch.features.to(self.device), lengths, window)
+            scores = self.network.scores_of(encoded)
         labels, label_lengths = batch.labels.to(self.device), batch.label_lengths.to(self.device)
         frames = self.network.frames_out(lengths)
         if step.epoch < self.settings.flat_epochs:
             spans = self.network.frames_out(batch.spans.to(self.device))
             return flat_start(scores, frames, labels, label_lengths, spans)
-        return ctc(scores, frames, labels, label_lengths)
+        loss = ctc(scores, frames, labels, label_lengths)
+        return self.network.full_loss(loss, encoded, frames, labels, label_lengths)
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:

@@ -38,6 +38,7 @@ class Shape(Sizes):
     left: int = 64
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.subsampling not in (4, 8):
             raise InputError(f"conformer: subsampling is 4 or 8, not {self.subsampling}")
         if self.heads < 1 or self.width < 1 or self.width % (2 * self.heads):

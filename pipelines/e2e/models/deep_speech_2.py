@@ -39,6 +39,7 @@ class Shape(Sizes):
     look_ahead: int = 8
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.norm not in NORMS:
             raise InputError(f"deep_speech_2: no norm is called {self.norm!r}; there are {', '.join(NORMS)}")
         if min(self.channels, self.layers, self.hidden) < 1 or self.look_ahead < 0:

@@ -31,6 +31,7 @@ class Shape(Sizes):
     delay: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.layers, self.hidden) < 1 or self.stack not in (4, 8) or self.delay < 0:
             raise InputError("lstm: layers and hidden want 1 or more, stack 4 or 8, delay 0 or more")
 

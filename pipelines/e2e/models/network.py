@@ -21,6 +21,9 @@ class Sizes:
     tokens: int
     mels: int = 80
 
+    def __post_init__(self) -> None:
+        """Raises `InputError` for sizes that cannot be."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -96,10 +99,35 @@ class Hops(Protocol):
 
 
 class Network(nn.Module, ABC):
-    """Log-mel frames in, scores of tokens out (`log_softmax` is the caller's)."""
+    """Log-mel frames in, scores of tokens out (`log_softmax` is the caller's).
+
+    `output` is the last layer; `has_ctc` says whether those scores have learned to be CTC's.
+    """
 
     shape: Sizes
     subsampling: int
+    output: nn.Module
+
+    @property
+    def has_ctc(self) -> bool:
+        return True
+
+    def encode(self, features: Tensor, lengths: Tensor, window: Window | None = None) -> Tensor:
+        """As `forward`, but (B, T, D), of which `scores_of` and `full_loss` make the rest."""
+        return self(features, lengths, window)  # type: ignore[no-any-return]
+
+    def scores_of(self, encoded: Tensor) -> Tensor:
+        """encoded (B, T, D) -> (B, T, tokens)."""
+        return encoded
+
+    def full_loss(
+        self, loss: Tensor, encoded: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor
+    ) -> Tensor:
+        """`loss` is of the scores; what the network learns from beside it is added here.
+
+        encoded (B, T, D), frames (B,), labels (B, L), label_lengths (B,); all is a mean over the labels.
+        """
+        return loss
 
     def frames_out(self, feature_frames: Tensor) -> Tensor:
         """How many frames of posteriors come of so many feature frames."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, make_dataclass
+from typing import Any, cast
 
 from data.errors import InputError, did_you_mean
 from pipelines.e2e.models import conformer, conv_recurrent, deep_speech_2, fast_conformer, lstm
+from pipelines.e2e.models.joint import Joint
 from pipelines.e2e.models.network import Network, Sizes
+from pipelines.e2e.models.speller import SpellerSizes
 from pipelines.settings import filled
 
 
@@ -20,12 +22,22 @@ class Architecture:
     network: Callable[[Any], Network]
 
 
-ARCHITECTURES: Mapping[str, Architecture] = {
+def _joint(encoder: Architecture) -> Architecture:
+    """The encoder's sizes and the speller's, side by side."""
+    shape = make_dataclass("Shape", [], bases=(encoder.shape, SpellerSizes), frozen=True)
+    return Architecture(cast("type[Sizes]", shape), lambda sizes: Joint(sizes, encoder.network(sizes)))
+
+
+_ENCODERS: Mapping[str, Architecture] = {
     "conv_recurrent": Architecture(conv_recurrent.Shape, conv_recurrent.ConvRecurrent),
     "lstm": Architecture(lstm.Shape, lstm.StackedLstm),
     "deep_speech_2": Architecture(deep_speech_2.Shape, deep_speech_2.DeepSpeech2),
     "conformer": Architecture(conformer.Shape, conformer.Conformer),
     "fast_conformer": Architecture(fast_conformer.Shape, fast_conformer.FastConformer),
+}
+ARCHITECTURES: Mapping[str, Architecture] = {
+    **_ENCODERS,
+    **{f"joint_{name}": _joint(encoder) for name, encoder in _ENCODERS.items()},
 }
 
 
@@ -41,7 +53,7 @@ def build(name: str, sizes: Mapping[str, Any]) -> Network:
 
 def name_of(network: Network) -> str:
     """By which the registry knows this network."""
-    return next(n for n, found in ARCHITECTURES.items() if found.network is type(network))
+    return next(n for n, found in ARCHITECTURES.items() if found.shape is type(network.shape))
 
 
 def _architecture(name: str) -> Architecture:
