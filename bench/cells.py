@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.experiment import CorpusChoice, Experiment, ScenarioChoice
 from bench.measure import Item
-from bench.variants import PipelineChoice
+from bench.variants import PipelineChoice, measured_with
 from bench.word_times import NOT_KNOWN, WordTimes
 from data.collection import Corpus
 from data.errors import InputError
@@ -65,7 +65,8 @@ def blocks(experiment: Experiment, only: Sequence[str] = ()) -> list[Block]:
                 for pipeline in experiment.pipelines:
                     if not _takes_part(pipeline, corpus, scenario):
                         continue
-                    task = Task(number, corpus, condition, pipeline, scenario)
+                    choice = measured_with(pipeline, scenario.setting)
+                    task = Task(number, corpus, condition, choice, scenario)
                     number += 1
                     if task.cell.key in seen:
                         raise InputError(

@@ -1,7 +1,7 @@
 """The command line: `asrbench`.
 
-Exit codes: 0 done, 2 unusable input or usage, 130 interrupted; `check` and `gate` end with 1 for what they
-find, `gate` with 3 for what it cannot decide.
+Exit codes: 0 done, 2 unusable input or usage, 75 out of time (`run --within`), 130 interrupted; `check`
+and `gate` end with 1 for what they find, `gate` with 3 for what it cannot decide.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from bench import cli_align, cli_corpus, cli_machine
+from bench.deadline import NEVER, Deadline, OutOfTimeError
 from data.errors import InputError
 from results.records import Cell, RunRecord
 from results.store import default_root, load_run
@@ -29,6 +30,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
 INTERRUPTED = 130
+OUT_OF_TIME = 75
 app.add_typer(cli_corpus.app, name="corpus", help="The speech: list, show, check, get.")
 app.command()(cli_align.align)
 app.command()(cli_machine.check)
@@ -42,12 +44,23 @@ def run(
     experiment: Annotated[str, typer.Argument(help="A TOML file, or the name of one that comes along.")],
     new: Annotated[bool, typer.Option("--new", help="Begin anew, whatever is unfinished.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="These pipelines alone.")] = None,
+    within: Annotated[
+        float | None,
+        typer.Option(
+            parser=cli_machine.minutes, metavar="TIME", help="Stop after it, such as 8m, to go on later."
+        ),
+    ] = None,
 ) -> None:
-    """Measure: corpora x pipelines x scenarios. Goes on where it was interrupted."""
+    """Measure: corpora x pipelines x scenarios. Goes on where it was interrupted.
+
+    After the time of --within the pass under way is finished, or the training under way stopped; exit code 75
+    then asks for the same command again.
+    """
     from bench.experiment import read_experiment
     from bench.progress import Display
     from bench.runner import Runner
 
+    deadline = NEVER if within is None else Deadline.after(60 * within)
     wanted = read_experiment(experiment)
     with Display() as display:
 
@@ -58,7 +71,7 @@ def run(
             else:
                 display.say(words)
 
-        record = Runner(wanted, default_root(), display, announce, tuple(only or ())).run(new)
+        record = Runner(wanted, default_root(), display, announce, tuple(only or ()), deadline).run(new)
     print(f"run {record.run}: {_tally(record)}")
 
 
@@ -155,6 +168,8 @@ def main() -> None:
         code = _complain(str(error), 2)
     except typer.Exit as error:
         code = error.exit_code
+    except OutOfTimeError as error:
+        code = _complain(f"the time is up: {error}; go on: the same command", OUT_OF_TIME)
     except _USAGE as error:
         code = _misused(error)
     except (typer.Abort, KeyboardInterrupt):

@@ -42,7 +42,7 @@ def doctor() -> None:
         print(f"{finding.status:8} {finding.subject}: {finding.detail}")
 
 
-def _minutes(text: str) -> float:
+def minutes(text: str) -> float:
     """``90s``, ``30m`` or ``1h30m`` in minutes."""
     number = r"(\d+(?:\.\d+)?)"
     found = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text.strip())
@@ -58,7 +58,7 @@ def train(
     only: Annotated[list[str] | None, typer.Option(help="These pipelines alone.")] = None,
     budget: Annotated[
         float | None,
-        typer.Option(parser=_minutes, metavar="TIME", help="For each training, such as 30m or 1h30m."),
+        typer.Option(parser=minutes, metavar="TIME", help="For each training, such as 30m or 1h30m."),
     ] = None,
 ) -> None:
     """Train what an experiment needs and has not yet.

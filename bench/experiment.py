@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -51,6 +51,7 @@ class ScenarioChoice:
     """A scenario; empty `conditions`, `pipelines` and `corpora` mean all, and so does empty `seeds`.
 
     `utterances` caps the items by a seeded choice; `repeat_utterances` caps them in all passes but the first.
+    `setting` is the option's value, such as ``batch=32``, where the experiment lists several.
     """
 
     kind: Scenario
@@ -63,6 +64,7 @@ class ScenarioChoice:
     repeat_utterances: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     slo: Mapping[str, float] = field(default_factory=dict)
+    setting: str = ""
 
     def measured_with(self, seed: int) -> Options:
         return Options(**{**self.options, "seed": seed, "slo": Slo(**self.slo)})
@@ -114,7 +116,9 @@ class _Reader:
         self._known(table, {"name", "seed", "prices", "word_times", *_TABLES})
         corpora = tuple(self._corpus(entry) for entry in self._tables(table, "corpus"))
         pipelines = self._pipelines(self._tables(table, "pipeline"))
-        scenarios = tuple(self._scenario(entry) for entry in self._tables(table, "scenario"))
+        scenarios = tuple(
+            found for entry in self._tables(table, "scenario") for found in self._scenarios(entry)
+        )
         self._unique("corpus", [f"{corpus.label}/{corpus.split}" for corpus in corpora])
         self._unique("pipeline", [choice.spec.name for choice in pipelines])
         for names in [entry.corpora for entry in pipelines] + [entry.corpora for entry in scenarios]:
@@ -184,8 +188,19 @@ class _Reader:
                 self._fail("sweep", f"'{key}' of a sweep has to be a list of settings to try")
         return sweep
 
+    def _scenarios(self, entry: dict[str, Any]) -> list[ScenarioChoice]:
+        """One; or one for each value of the option that is a list."""
+        lists = [key for key in entry if key in _OPTIONS and isinstance(entry[key], list)]
+        if not lists:
+            return [self._scenario(entry)]
+        key, *more = lists
+        if more or not entry[key]:
+            self._fail((more or lists)[0], "of a scenario's options one can be a list, with a value at least")
+        single = [(value, self._scenario({**entry, key: value})) for value in entry[key]]
+        return [replace(scenario, setting=f"{key}={value:g}") for value, scenario in single]
+
     def _scenario(self, entry: dict[str, Any]) -> ScenarioChoice:
-        own = {entry.name for entry in fields(ScenarioChoice)} - {"options"}
+        own = {entry.name for entry in fields(ScenarioChoice)} - {"options", "setting"}
         self._known(entry, own | set(_OPTIONS))
         kind: Any = self._typed(entry, "kind", str)
         if kind not in KINDS:

@@ -19,6 +19,7 @@ from results.values import Value, ValueStatus
 
 GROUP = "asrbench.metrics"
 PERCENTILES = (50, 90, 95, 99)
+SHORTEST_METERED = 1.0  # seconds; NVML's counter moves some ten times a second
 
 
 @dataclass(frozen=True)
@@ -215,8 +216,27 @@ def footprint(record: RunRecord, cell: Cell) -> Iterator[Figure]:
         yield Figure("peak_memory", float(max(peaks)), "B", len(peaks))
     if cell.scenario in ("stream", "server", "capacity"):
         yield from _fact("send_lag_p99", cell.facts, "send_lag_p99_ms", "ms")
+    yield from _fact("device_memory", cell.facts, "device_memory_bytes", "B")
+    yield from _energy(cell)
     yield from _fact("model_bytes", cell.facts, "model_bytes", "B")
     yield from _training(cell)
+
+
+def _energy(cell: Cell) -> Iterator[Figure]:
+    """Gross joules of the GPU for an hour of audio, in the last pass; none of what ran on a CPU."""
+    if not _on_gpu(cell) or cell.scenario not in ("offline", "single") or not cell.repeats:
+        return
+    joules, last = cell.facts.get("energy_joules"), cell.repeats[-1]
+    why = ""
+    if not isinstance(joules, int | float):
+        why = "no counter: NVML, or the package nvidia-ml-py, is missing"
+    elif last.processing_seconds < SHORTEST_METERED:
+        why = f"the pass took {last.processing_seconds:.2g} s, too short for the counter"
+    if why:
+        yield Figure("energy_per_audio_hour", None, "J/h", 0, status="not available", note=why)
+    else:
+        value = float(joules or 0.0) * 3600 / last.audio_seconds
+        yield Figure("energy_per_audio_hour", value, "J/h", 1, note="gross, idle not subtracted")
 
 
 def _training(cell: Cell) -> Iterator[Figure]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import clock, hardware, measure
 from bench.cells import Block, Playlist, Task, blocks, playlist
 from bench.cost import read_prices
+from bench.deadline import NEVER, Deadline, OutOfTimeError
 from bench.experiment import Experiment
 from bench.measure import MeasurementError, NotAskedForError, Options, Target
 from bench.reference import reference_times
@@ -41,12 +42,17 @@ class Runner:
     progress: Progress
     announce: Announce = lambda cell: None
     only: tuple[str, ...] = ()
+    deadline: Deadline = NEVER
+    _passes: int = 0
     _corpora: dict[str, Corpus] = field(default_factory=dict)
     _teachers: dict[str, Corpus] = field(default_factory=dict)
     _probed: dict[str, dict[str, bool] | Exception] = field(default_factory=dict)
 
     def run(self, new: bool = False) -> RunRecord:
-        """Measures what is missing and returns the whole record. `InputError` where nothing can go on."""
+        """Measures what is missing and returns the whole record. `InputError` where nothing can go on.
+
+        `OutOfTimeError` after the pass at which the deadline was over (one at least), or in a training.
+        """
         unknown = set(self.only).difference(*(choice.names for choice in self.experiment.pipelines))
         if unknown:
             raise InputError(f"experiment {self.experiment.name} has no pipeline '{min(unknown)}'")
@@ -59,7 +65,10 @@ class Runner:
         try:
             stored = folder.cells()
             for block in wanted:
-                self._measure(folder, block, stored)
+                try:
+                    self._measure(folder, block, stored)
+                except OutOfTimeError as error:
+                    raise OutOfTimeError(left(wanted, folder.cells(), str(error))) from error
             if len(folder.cells()) == sum(len(block.tasks) for block in blocks(self.experiment)):
                 folder.finish()
             return folder.record()
@@ -76,7 +85,10 @@ class Runner:
         for turn in range(max(task.scenario.repeats for task in open_tasks)):
             for entry in work:
                 if entry.cell.status == "ok" and len(entry.cell.repeats) <= turn:
+                    if self._passes and self.deadline.over:
+                        raise OutOfTimeError
                     self._turn(entry, turn)
+                    self._passes += 1
                     folder.add(entry.task.number, entry.cell)
         for entry in work:
             self.announce(entry.cell)
@@ -116,7 +128,7 @@ class Runner:
             return None
         if teacher not in self._teachers:
             self._teachers[teacher] = open_corpus(teacher, progress=self.progress)
-        return trained(choice.spec, self._teachers[teacher], teacher, self.progress)
+        return trained(choice.spec, self._teachers[teacher], teacher, self.progress, self.deadline)
 
     def _able(self, use: str) -> dict[str, bool]:
         """What a pipeline can do, asked once."""
@@ -231,6 +243,14 @@ def is_done(task: Task, cell: Cell | None) -> bool:
     if task.scenario.kind == "capacity" or cell.status == "invalid":
         return True
     return len(cell.repeats) >= task.scenario.repeats
+
+
+def left(wanted: Sequence[Block], stored: Mapping[int, Cell], under_way: str) -> str:
+    """What a run that ran out of time still has to do."""
+    tasks = [task for block in wanted for task in block.tasks]
+    missing = [task for task in tasks if not is_done(task, stored.get(task.number))]
+    note = f" ({under_way})" if under_way else ""
+    return f"{len(missing)} of {len(tasks)} cells are left, next {missing[0].cell.key}{note}"
 
 
 def corpus_facts(experiment: Experiment, name: str, corpus: Corpus) -> dict[str, object]:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,16 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from bench import clock, hardware, ranks
+from bench.deadline import NEVER, Deadline, OutOfTimeError
 from bench.stages import JOURNAL
 from data.collection import Corpus
 from data.errors import InputError
-from data.types import Word
+from data.types import Seconds, Word
 from pipelines.protocol import PipelineSpec, Progress
 from pipelines.registry import MissingPackage, locate
 from results.store import default_root, write_whole
 
 _MARKER = "training.json"
 _OWN = ("pipelines.",)
+_PATIENCE: Seconds = 30.0  # with a training that is to stop, before it is killed
 
 
 class TrainingError(Exception):
@@ -54,12 +57,15 @@ def probe(use: str) -> dict[str, bool]:
     return _ask({"command": "probe", "use": use}, _silent)
 
 
-def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -> Trained:
+def trained(
+    spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress, deadline: Deadline = NEVER
+) -> Trained:
     """The model of `spec` on `corpus` (opened as `card`), trained now if it is missing or unfinished.
 
     Of several processes that want the same model, one trains and the others wait; those of torchrun train
     together, and the first writes.
-    Raises `InputError`, `MissingPackage` and `TrainingError`.
+    Raises `InputError`, `MissingPackage` and `TrainingError`, and `OutOfTimeError` where the training was
+    stopped by the deadline; another call goes on with it.
     """
     model_dir = model_path(spec, corpus)
     model_dir.mkdir(parents=True, exist_ok=True)
@@ -68,7 +74,7 @@ def trained(spec: PipelineSpec, corpus: Corpus, card: str, progress: Progress) -
     with _locked(model_dir, progress) as lock:
         if not (model_dir / _MARKER).exists():
             request = _request(spec, card, model_dir)
-            facts = {**_ask(request, progress, lock), **_facts(model_dir)}
+            facts = {**_ask(request, progress, lock, deadline), **_facts(model_dir)}
             write_whole(model_dir / _MARKER, json.dumps(facts, indent=1).encode())
             (model_dir / JOURNAL).unlink(missing_ok=True)
     return Trained(model_dir, json.loads((model_dir / _MARKER).read_bytes()))
@@ -139,7 +145,9 @@ def _facts(model_dir: Path) -> dict[str, float | str]:
     }
 
 
-def _ask(request: Mapping[str, Any], progress: Progress, lock: int | None = None) -> dict[str, Any]:
+def _ask(
+    request: Mapping[str, Any], progress: Progress, lock: int | None = None, deadline: Deadline = NEVER
+) -> dict[str, Any]:
     """Runs the worker; it holds `lock` too, so that a kill of this process frees it only with the worker."""
     environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     with tempfile.TemporaryFile() as complaints:
@@ -154,10 +162,13 @@ def _ask(request: Mapping[str, Any], progress: Progress, lock: int | None = None
             start_new_session=True,
         )
         try:
-            answer = _answer(process, request, progress)
+            with _ended_late(process, deadline):
+                answer = _answer(process, {**request, "end": deadline.end}, progress)
         finally:
             process.kill()
             process.wait()
+        if deadline.over and (answer is None or answer.get("kind") == "stopped"):
+            raise OutOfTimeError(f"{request['use']} is in training")
         if answer is None:
             complaints.seek(0)
             last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
@@ -181,6 +192,20 @@ def _answer(
         done, total, note = message["progress"]
         progress(done, total, note)
     return None
+
+
+@contextmanager
+def _ended_late(process: subprocess.Popen[str], deadline: Deadline) -> Iterator[None]:
+    """Kills what has not stopped a while after the deadline; what it had kept by then is gone on from."""
+    if deadline.left is None:
+        yield
+        return
+    timer = threading.Timer(deadline.left + _PATIENCE, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from bench import clock, ranks
+from bench.deadline import Deadline
 from bench.stages import Stages
 from data.collection import Corpus
 from data.corpus import default_cache, open_corpus
 from data.errors import InputError
 from data.types import Seconds
 from data.verify import verified
+from pipelines.protocol import StoppedError
 from pipelines.registry import MissingPackage, load_class
 
 
@@ -32,6 +34,8 @@ def main() -> None:
     threading.Thread(target=_end_with_asker, daemon=True).start()
     try:
         answer: dict[str, Any] = {"done": _done(request, answers)}
+    except StoppedError:
+        answer = {"error": "stopped", "kind": "stopped"}
     except Exception as error:
         kinds: dict[type[Exception], str] = {MissingPackage: "missing", InputError: "input"}
         words = str(error).strip().splitlines() or [""]
@@ -61,8 +65,9 @@ def _aligned(pipeline: Any, request: dict[str, Any], corpus: Corpus) -> dict[str
 
 def _trained(pipeline: Any, request: dict[str, Any], corpus: Corpus, answers: Any) -> dict[str, Any]:
     stages = Stages(Path(request["model_dir"]))
+    deadline = Deadline(request.get("end"))
     with stages if ranks.leads() else nullcontext():
-        telling = _Telling(stages, answers)
+        telling = _Telling(stages, answers, deadline)
         pipeline.train(corpus, request["train"], Path(request["model_dir"]), telling)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
@@ -73,10 +78,10 @@ def _trained(pipeline: Any, request: dict[str, Any], corpus: Corpus, answers: An
 
 
 class _Telling:
-    """Fits `Progress` and `Timed`; passes on ten calls a second at most."""
+    """Fits `Progress` and `Timed`; passes on ten calls a second at most, and stops the training in time."""
 
-    def __init__(self, stages: Stages, answers: Any) -> None:
-        self._stages, self._answers = stages, answers
+    def __init__(self, stages: Stages, answers: Any, deadline: Deadline) -> None:
+        self._stages, self._answers, self._deadline = stages, answers, deadline
         self._last = clock.now() - 1.0
 
     def __call__(self, done: float, total: float, note: str = "", *, stage: str = "") -> None:
@@ -84,6 +89,8 @@ class _Telling:
         if clock.now() - self._last >= 0.1 or done >= total:
             self._last = clock.now()
             _say(self._answers, {"progress": [float(done), float(total), note]})
+        if self._deadline.over:
+            raise StoppedError
 
     def seconds(self) -> Seconds:
         return self._stages.seconds()

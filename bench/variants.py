@@ -52,6 +52,14 @@ def variants(
     return (*choices, *(_swept(first, key, value) for key, value in settings))
 
 
+def measured_with(choice: PipelineChoice, setting: str) -> PipelineChoice:
+    """`choice` as ``NAME@batch=32``, where a scenario lists values of one of its options (empty: itself)."""
+    if not setting:
+        return choice
+    spec = replace(choice.spec, name=f"{choice.spec.name}@{setting}")
+    return replace(choice, spec=spec, sweep=f"{choice.sweep},{setting}" if choice.sweep else setting)
+
+
 def _seeded(spec: PipelineSpec, seed: int) -> PipelineSpec:
     return replace(spec, name=f"{spec.name}-s{seed}", train={**spec.train, "seed": seed})
 

@@ -59,6 +59,7 @@ class Card:
     general_text: str | None = None
     hold_out: HoldOut | None = None
     embedded: bool = False
+    hours: float | None = None  # about so much to train on, of an embedded corpus; None: its default
     notes: str = ""
     path: Path | None = field(default=None, compare=False)
 
@@ -73,7 +74,16 @@ _STRINGS = {"name", "title", "licence", "layout", "folder", "homepage", "normali
     "general_text",
     "notes",
 }
-_KEYS = _STRINGS | {"languages", "sample_rate", "splits", "source", "conditions", "hold_out", "embedded"}
+_KEYS = _STRINGS | {
+    "languages",
+    "sample_rate",
+    "splits",
+    "source",
+    "conditions",
+    "hold_out",
+    "embedded",
+    "hours",
+}
 _REQUIRED = ("name", "title", "languages", "licence", "layout", "sample_rate", "splits")
 
 
@@ -101,6 +111,8 @@ class _CardReader:
         fields["splits"] = self._splits(table)
         fields["sources"] = self._sources(table)
         fields["embedded"] = self._typed({"embedded": False, **table}, "embedded", bool)
+        if "hours" in table:
+            fields["hours"] = self._hours(table)
         if "conditions" in table:
             fields["conditions"] = self._conditions(table)
         if "hold_out" in table:
@@ -121,6 +133,14 @@ class _CardReader:
             if value.is_absolute() or ".." in value.parts:
                 where = "below the corpus root" if key == "general_text" else "inside the corpus folder"
                 self._fail(key, f"'{key}' has to stay {where}")
+
+    def _hours(self, table: Mapping[str, Any]) -> float:
+        hours = table["hours"]
+        if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours <= 10_000:
+            self._fail("hours", "'hours' has to be a number above 0, and at most 10000")
+        if not table.get("embedded"):
+            self._fail("hours", "'hours' is for an embedded corpus: other ones have what they have")
+        return float(hours)
 
     def _sample_rate(self, table: Mapping[str, Any]) -> int:
         rate = self._typed(table, "sample_rate", int)

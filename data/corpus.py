@@ -67,7 +67,9 @@ def open_corpus(
     if text.endswith(".toml") or text in known_corpora():
         card = find_card(text)
         beside = path.parent if text.endswith(".toml") else None
-        folder = _generated(cache, progress) if card.embedded else find_folder(card, root, cache, beside)
+        folder = (
+            _generated(card, cache, progress) if card.embedded else find_folder(card, root, cache, beside)
+        )
         return replace(read_corpus(card, folder), found_text=find_general_text(card, root, cache, beside))
     if path.is_dir():
         return read_corpus(bare_card(path.resolve()), path.resolve())
@@ -138,10 +140,10 @@ def _roots(root: Path | None, beside: Path | None) -> list[Path]:
     return [path for path in (root, beside, Path(environment) if environment else None) if path is not None]
 
 
-def _generated(cache: Path | None, progress: Notify) -> Path:
-    from data.synth import ensure_quick
+def _generated(card: Card, cache: Path | None, progress: Notify) -> Path:
+    from data.synth import ensure_synthetic, spec_of
 
-    return ensure_quick(cache or default_cache(), progress)
+    return ensure_synthetic(cache or default_cache(), spec_of(card.hours), progress)
 
 
 def _joined(readings: list[Reading]) -> Reading:

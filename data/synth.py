@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ from data.types import Samples
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 SAMPLE_RATE = 16000
+MEAN_SECONDS = 3.51  # of an utterance, over the training part of the default
 _BLOCK = 50
 
 
@@ -62,9 +63,14 @@ class _Line:
     voice: Voice
 
 
-def ensure_quick(cache: Path, progress: Progress) -> Path:
-    """The folder of the corpus ``quick``, generated where it is missing (about 1.7 hours of speech)."""
-    return ensure_synthetic(cache, SynthSpec(), progress)
+def spec_of(hours: float | None) -> SynthSpec:
+    """The corpus ``quick``, about 1.7 hours; or with about so many `hours` to train on, by the same speakers.
+
+    Speakers and sentences of dev and test are the same for every size.
+    """
+    if hours is None:
+        return SynthSpec()
+    return replace(SynthSpec(), train=max(1, round(3600 * hours / MEAN_SECONDS)))
 
 
 def ensure_synthetic(cache: Path, spec: SynthSpec, progress: Progress) -> Path:
@@ -145,10 +151,12 @@ def _spoken_rows(
     folder: Path, split: str, lines: list[_Line], spec: SynthSpec
 ) -> Iterator[dict[str, object]]:
     blocks = [lines[start : start + _BLOCK] for start in range(0, len(lines), _BLOCK)]
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        jobs = pool.map(lambda block: _block(folder, split, block, spec), blocks)
-        for rows in jobs:
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        for rows in pool.map(lambda block: _block(folder, split, block, spec), blocks):
             yield from rows
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _block(folder: Path, split: str, lines: list[_Line], spec: SynthSpec) -> list[dict[str, object]]:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import kenlm
-
 from data.errors import InputError
 from pipelines.confidence import confidences
 from pipelines.grammar import WordTable
@@ -92,6 +90,8 @@ def read_rescoring(old: Path, new: Path, words: WordTable, weight: float) -> Res
 
 
 def _language_model(arpa: Path) -> SentenceModel:
+    import kenlm  # here, since where it has no wheel all else has to work
+
     config = kenlm.Config()
     config.show_progress = False
     config.arpa_complain = kenlm.ARPALoadComplain.NONE

@@ -20,9 +20,14 @@ class Progress(Protocol):
     """Called by long work: `done` of `total` steps, and a few words on what is being done.
 
     `stage` names the part of a training that is at work; its last call is taken for the stage's end.
+    May raise `StoppedError`.
     """
 
     def __call__(self, done: float, total: float, note: str = "", *, stage: str = "") -> None: ...
+
+
+class StoppedError(Exception):
+    """Raised by a `Progress` to end a training, which is to go on from there when it is called again."""
 
 
 @runtime_checkable

@@ -60,7 +60,14 @@ LATENCY = (
     *(f"finalisation_p{p}" for p in (50, 90, 95, 99)),
     "send_lag_p99",
 )
-FOOTPRINT = ("cost_per_audio_hour", "peak_memory", "model_bytes", "training_seconds")
+FOOTPRINT = (
+    "cost_per_audio_hour",
+    "peak_memory",
+    "device_memory",
+    "energy_per_audio_hour",
+    "model_bytes",
+    "training_seconds",
+)
 
 
 def group_tables(figures: Figures, group: Group) -> tuple[Table, ...]:

@@ -44,6 +44,8 @@ METRICS: dict[str, Metric] = {
     **{f"finalisation_p{p}": Metric(f"Finalisation p{p}", "lower", _LIVE) for p in (50, 90, 95, 99)},
     "send_lag_p99": Metric("Send lag p99", "lower", _LIVE),
     "peak_memory": Metric("Peak memory", "lower"),
+    "device_memory": Metric("Peak GPU memory", "lower"),
+    "energy_per_audio_hour": Metric("Energy per audio hour", "lower", ("offline", "single")),
     "model_bytes": Metric("Model size", "lower"),
     "training_seconds": Metric("Training time", "lower"),
     "cost_per_audio_hour": Metric(

@@ -145,6 +145,26 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, ending: signal.Signals, code
     assert len(stored_runs(tmp_path / "runs")) == 2
 
 
+def test_a_run_within_a_time_goes_on_by_the_same_command(tmp_path: Path) -> None:
+    make_corpus(tmp_path, utterances=2)
+    pipelines = {"null": "null", "slow": "bench_recognisers:SlowPipeline"}
+    path = experiment(tmp_path, pipelines, OFFLINE)
+    command = ("run", str(path), "--within", "0.5s")
+    code, out, err = asrbench(tmp_path, *command)
+    assert (code, out) == (75, "")
+    assert "2 of 2 cells are left, next small/test/clean/null/offline; go on: the same command" in one_line(
+        err
+    )
+    calls = 1
+    while code == 75 and calls < 10:
+        code, out, _ = asrbench(tmp_path, *command)
+        calls += 1
+    (run,) = stored_runs(tmp_path / "runs")
+    assert code == 0 and run.finished
+    assert [len(cell.repeats) for cell in run.record().cells] == [2, 2]
+    assert asrbench(tmp_path, "run", str(path), "--within", "soon")[0] == 2
+
+
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     """The limit on a file's size stands in for the disk."""
     make_corpus(tmp_path)

@@ -105,6 +105,9 @@ FAMILY_MISTAKES = (
     ('seeds = "first"', 'seeds = "last"', 20, 'only be "first"'),
     ('"b@beam"', '"b@bean"', 23, "did you mean 'b@beam'"),
     ('name = "b"', 'name = "b@beam=8"', 11, "letters, digits"),
+    ('kind = "single"', 'kind = "single"\nbatch = []', 20, "one can be a list"),
+    ('kind = "single"', 'kind = "single"\nbatch = [1, -2]', 20, "'batch' cannot be negative"),
+    ('kind = "single"', 'kind = "single"\nbatch = [1]\nchunk_ms = [80]', 21, "one can be a list"),
 )
 
 
@@ -141,6 +144,22 @@ def test_one_entry_stands_for_its_seeds_and_its_sweep(tmp_path: Path) -> None:
     cells = [task.cell for block in blocks(experiment) for task in block.tasks]
     assert {(c.entry, c.seed, c.sweep) for c in cells if c.pipeline == "b-s3@beam=8"} == {("b", 3, "beam=8")}
     assert [task.cell.pipeline for task in blocks(experiment, ["b"])[0].tasks] == ["b-s3"]
+
+
+def test_an_option_that_is_a_list_is_measured_at_each_value(tmp_path: Path) -> None:
+    listed = """[[scenario]]
+kind = "capacity"
+pipelines = ["b@beam", "a"]
+seeds = "first"
+chunk_ms = [80, 320.0]
+"""
+    made = blocks(read_experiment(written(tmp_path, FAMILY + listed)))[-2:]
+    for block, chunk_ms in zip(made, (80, 320), strict=True):
+        names = [f"{name}@chunk_ms={chunk_ms}" for name in ("a-s3", "b-s3@beam=8", "b-s3@beam=10.5")]
+        assert [task.cell.pipeline for task in block.tasks] == names
+        assert {task.scenario.measured_with(1).chunk_ms for task in block.tasks} == {chunk_ms}
+        assert block.tasks[0].cell.sweep == f"chunk_ms={chunk_ms}"
+        assert block.tasks[0].pipeline.spec.train == {"size": 2, "seed": 3}
 
 
 def test_the_same_cell_twice_is_refused(tmp_path: Path) -> None:

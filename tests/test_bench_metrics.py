@@ -60,6 +60,19 @@ def test_speed_is_the_median_over_the_same_audio() -> None:
     assert cost.unit == "EUR/h"
 
 
+def test_energy_and_memory_of_a_gpu() -> None:
+    repeats = (RepeatRow(0, 7200.0, 9.0, 5), RepeatRow(1, 1800.0, 3.0, 5))
+    facts = {"device": "cuda", "device_memory_bytes": 3e9, "energy_joules": 600.0}
+    found = by_metric(cell(repeats=repeats, facts=facts))
+    assert found["device_memory"].value == 3e9
+    assert found["energy_per_audio_hour"].value == pytest.approx(1200)
+    hasty = by_metric(cell(repeats=(RepeatRow(0, 7200.0, 0.2, 5),), facts=facts))["energy_per_audio_hour"]
+    assert (hasty.value, hasty.status) == (None, "not available") and "too short" in hasty.note
+    blind = by_metric(cell(repeats=repeats, facts={**facts, "energy_joules": "not available"}))
+    assert blind["energy_per_audio_hour"].status == "not available"
+    assert "energy_per_audio_hour" not in by_metric(cell(repeats=repeats, facts={**facts, "device": "cpu"}))
+
+
 def test_streams_with_their_interval() -> None:
     facts = {"streams": 40.0, "streams_failed": 42.0, "device": "cpu"}
     found = by_metric(cell("capacity", facts=facts))

@@ -87,6 +87,23 @@ def test_a_killed_training_goes_on(tmp_path: Path, ending: signal.Signals) -> No
     assert not list((tmp_path / "runs" / "models").glob("*/training-so-far.json"))
 
 
+def test_a_training_that_runs_out_of_time_goes_on(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    path = train_table(tmp_path, "steps = 2\npause = 1.0", ("a",))
+    codes, complaints = [75], []
+    while codes[-1] == 75 and len(codes) < 9:
+        code, _, err = asrbench(tmp_path, "run", str(path), "--within", "1s")
+        codes.append(code)
+        complaints.append(err)
+    assert f"next small/test/clean/a/offline ({LEARNER} is in training)" in complaints[0]
+    assert codes[-1] == 0
+    (log,) = logs(tmp_path)
+    assert [line.split()[0] for line in log] == ["0", "1"]
+    assert len({line.split()[-1] for line in log}) == 2
+    (cell,) = load_run("latest", tmp_path / "runs").cells
+    assert (cell.status, cell.training["interruptions"]) == ("ok", len(codes) - 2)
+
+
 def test_two_processes_never_train_the_same(tmp_path: Path) -> None:
     make_corpus(tmp_path)
     path = train_table(tmp_path, "steps = 6\npause = 0.1", ("a",))

@@ -79,6 +79,14 @@ def test_an_interrupted_generation_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_more_hours_leave_dev_and_test_as_they_are() -> None:
+    small, large = (synth._plan(synth.spec_of(hours)) for hours in (None, 2))
+    assert all(small[0][split] == large[0][split] for split in ("dev", "test"))
+    voice = {line.voice for line in large[0]["train"]}
+    assert voice == {line.voice for line in small[0]["train"]}
+    assert len(large[0]["train"]) == pytest.approx(2 * 3600 / 3.51, abs=1)
+
+
 def test_the_language_is_a_thousand_normal_words() -> None:
     drawn = list(itertools.islice(sentences(random.Random(5)), 6000))
     words = {word for sentence in drawn for word in reference(sentence).split()}

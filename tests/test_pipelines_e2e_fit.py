@@ -22,6 +22,7 @@ from pipelines.e2e.settings import TrainSettings, train_settings
 from pipelines.e2e.speech import Speech, load_speech
 from pipelines.e2e.tokens import Tokens
 from pipelines.e2e.train import Trainer, plan
+from pipelines.protocol import StoppedError
 
 CPU = torch.device("cpu")
 LETTERS = Tokens(("", " ", "a", "b", "c"))
@@ -131,6 +132,25 @@ def test_patience_without_scores_or_dev_gets_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="no dev speech"):
         EndToEndPipeline.train(Dumb(SENTENCES), {**SHORT, "score_epochs": 1}, tmp_path, quiet)
+
+
+def test_a_training_that_is_stopped_loses_no_step(speech: Speech, front: LogMel, tmp_path: Path) -> None:
+    settings = train_settings({**SHORT, "checkpoint_steps": 1000})
+
+    def stop(done: float, total: float, note: str = "", *, stage: str = "") -> None:
+        if done == 3:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        fitting(speech, front, tmp_path / "a", settings, progress=stop).run()
+    again = fitting(speech, front, tmp_path / "a", settings)
+    calls = []
+    again.progress = lambda done, *_, **__: calls.append(done)
+    again.run()
+    assert calls[0] == 4
+    whole = fitting(speech, front, tmp_path / "b", settings)
+    whole.run()
+    assert again.trainer.course.losses == whole.trainer.course.losses
 
 
 class Clock:

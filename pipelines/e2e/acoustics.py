@@ -25,7 +25,7 @@ from pipelines.e2e.models.registry import build, name_of
 from pipelines.e2e.tokens import AUTO, Tokens, read_tokens
 
 FORMAT = 1
-_BATCH_SECONDS = 120.0
+_BATCH_SECONDS = {"cpu": 120.0, "cuda": 3600.0}  # of padded audio in one forward pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Acoustics:
         group: list[int] = []
         for i in order:
             self.check(batch[i].sample_rate)
-            if group and batch[i].seconds * (len(group) + 1) > _BATCH_SECONDS:
+            if group and batch[i].seconds * (len(group) + 1) > _BATCH_SECONDS[self.device.type]:
                 self._group(batch, group, finish, out)
                 group = []
             group.append(i)

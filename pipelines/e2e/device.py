@@ -36,3 +36,10 @@ def precision(device: torch.device) -> AbstractContextManager[object]:
     """Autocast to bfloat16 where the device gains by it."""
     gains = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_has_bfloat16()
     return torch.autocast(device.type, torch.bfloat16, enabled=gains)
+
+
+def peak_bytes(device: torch.device) -> dict[str, float]:
+    """`device_memory_bytes`: the most that tensors have held on a GPU so far; empty for a CPU."""
+    if device.type != "cuda":
+        return {}
+    return {"device_memory_bytes": float(torch.cuda.max_memory_allocated(device))}

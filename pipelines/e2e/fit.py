@@ -23,7 +23,7 @@ from pipelines.e2e.selection import Judge
 from pipelines.e2e.settings import TrainSettings
 from pipelines.e2e.speech import Batch, Speech, make_batch
 from pipelines.e2e.train import DivergedError, Step, Trainer
-from pipelines.protocol import Progress
+from pipelines.protocol import Progress, StoppedError
 
 _APART = 7_368_787  # ranks drop different units
 EPOCHS, BUDGET, PATIENCE = "epochs", "budget", "patience"
@@ -87,7 +87,12 @@ class Fit:
             course.seconds.append(self.pace.now)
         if done % s.checkpoint_steps == 0 or last:
             self._keep(done)
-        self.progress(max(done, course.position), len(self.steps), self._note(step))
+        try:
+            self.progress(max(done, course.position), len(self.steps), self._note(step))
+        except StoppedError:
+            if self.kept != done:
+                self._keep(done)
+            raise
 
     def _update(self, step: Step) -> None:
         s = self.trainer.settings

@@ -16,7 +16,7 @@ from pipelines.e2e import acoustics, recipe
 from pipelines.e2e.acoustics import Acoustics
 from pipelines.e2e.decoder import Decoder, DecoderStream
 from pipelines.e2e.decoding import open_decoder
-from pipelines.e2e.device import find_device
+from pipelines.e2e.device import find_device, peak_bytes
 from pipelines.e2e.features import HOP_S
 from pipelines.e2e.hypothesis import Hypothesis
 from pipelines.e2e.models.network import Window
@@ -179,6 +179,7 @@ class EndToEndPipeline:
             "tokens": float(len(self._acoustics.tokens)),
             "architecture": self._acoustics.architecture,
             "device": self._acoustics.device.type,
+            **peak_bytes(self._acoustics.device),
             "threads": float(torch.get_num_threads()),
             "decoder": self._settings.decoder,
             "runtime": self._settings.runtime,

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import kenlm
-
 from data.errors import InputError
 from pipelines.e2e.decoder import Weights
 from pipelines.e2e.tokens import Tokens
@@ -19,6 +17,12 @@ UNKNOWN = -40.0
 
 def open_kenlm(arpa: Path) -> Any:
     """kenlm's model, without its progress bar, which would break the caller's."""
+    try:
+        import kenlm  # here, since where it has no wheel all other decoders have to work
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "this decoder needs the package kenlm, which is not installed; install it, or take another decoder"
+        ) from error
     config = kenlm.Config()
     config.show_progress = False
     config.arpa_complain = kenlm.ARPALoadComplain.NONE
@@ -30,6 +34,12 @@ def open_kenlm(arpa: Path) -> Any:
             "it wants bigrams at least: take another lm, or decoder = 'wfst'",
             arpa,
         ) from error
+
+
+def _blank() -> Any:
+    import kenlm
+
+    return kenlm.State()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +61,7 @@ class WordScores:
         return self._weights.insertion
 
     def begin(self) -> Written:
-        history = kenlm.State()
+        history = _blank()
         self._model.BeginSentenceWrite(history)
         return Written(history)
 
@@ -75,6 +85,6 @@ class WordScores:
 
     def _score(self, word: str, history: Any) -> tuple[float, Any]:
         """ln P(word | history), and the history after it."""
-        after = kenlm.State()
+        after = _blank()
         score = math.log(10.0) * self._model.BaseScore(history, word, after)
         return score if word in self._model or word == "</s>" else score + UNKNOWN, after
