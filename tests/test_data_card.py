@@ -56,6 +56,8 @@ def test_cards_that_come_along(name: str) -> None:
             'conditions = ["clean", "telefone"]',
             "mine.toml:1: unknown condition 'telefone'; did you mean 'telephone'?",
         ),
+        ("hours = 3", "mine.toml:1: 'hours' is for an embedded corpus"),
+        ("hours = true", "mine.toml:1: 'hours' has to be a number above 0"),
         ('dictionary = "/etc/passwd"', "mine.toml:1: 'dictionary' has to stay inside the corpus folder"),
         ('general_text = "../books"', "mine.toml:1: 'general_text' has to stay below the corpus root"),
         ('folder = "../other"', "mine.toml:1: 'folder' has to stay inside the corpus folder"),

@@ -21,7 +21,7 @@ def open_kenlm(arpa: Path) -> Any:
         import kenlm  # here, since where it has no wheel all other decoders have to work
     except ModuleNotFoundError as error:
         raise InputError(
-            "this decoder needs the package kenlm, which is not installed; install it, or take another decoder"
+            "this decoder needs the package kenlm, which is not installed; install it, or take another one"
         ) from error
     config = kenlm.Config()
     config.show_progress = False
