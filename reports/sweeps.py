@@ -31,7 +31,8 @@ def sweep(figures: Figures, group: Group, name: str) -> Sweep | None:
     families = _families(figures, group)
     if not families:
         return None
-    metrics = (error_metric(figures, group), "rtfx", "streams_per_core", "finalisation_p99")
+    speeds = ("rtfx", "streams_per_core", "streams_per_gpu", "finalisation_p99")
+    metrics = (error_metric(figures, group), *speeds)
     names = in_order(cell.pipeline for cells in families.values() for cell in cells)
     table = metric_table(figures, group, "Sweeps", metrics, False, pipelines=names)
     return Sweep(_plot(figures, group, families, name), table)
