@@ -114,7 +114,7 @@ def slow_run(folder: Path) -> Path:
 
 
 def wait_for_cells(folder: Path, count: int) -> None:
-    for _ in range(600):
+    for _ in range(2400):
         if len(list((folder / "runs").glob("*/cells/*.gz"))) >= count:
             return
         time.sleep(0.05)
