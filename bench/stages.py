@@ -70,12 +70,19 @@ class Stages:
 
 
 def seconds_of(training: Mapping[str, Any], stages: str) -> Seconds | None:
-    """The seconds of all of `stages`, named with spaces between; None where one of them was not timed."""
+    """The seconds in which any of `stages` was under way, named with spaces between.
+
+    None where one of them was not timed.
+    """
     spans = training.get("stage_spans") or _one_after_another(training.get("stage_seconds", {}))
     names = stages.split()
     if not names or not set(names) <= set(spans):
         return None
-    return float(sum(spans[name][1] - spans[name][0] for name in names))
+    total, reached = 0.0, 0.0
+    for begin, end in sorted(spans[name] for name in names):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
 
 
 def _one_after_another(ends: Mapping[str, Seconds]) -> dict[str, tuple[Seconds, Seconds]]:

@@ -25,6 +25,7 @@ def test_stages_side_by_side_have_their_own_seconds() -> None:
     assert seconds_of(training, "mono tdnn") == 160.0
     assert seconds_of(training, "mono lstm") == 299.0
     assert seconds_of(training, "mono cnn") is None
+    assert seconds_of(training, "mono tdnn lstm") == 300.0
     ends = {"mono": 60.0, "tri": 90.0, "sat": 200.0, "tuning": 230.0, "cnn": 300.0}
     assert seconds_of({"stage_seconds": ends}, "mono sat") == 170.0
     assert seconds_of({"stage_seconds": ends}, "mono sat cnn") is None
