@@ -24,7 +24,7 @@ from bench.stages import JOURNAL
 from data.collection import Corpus
 from data.errors import InputError
 from data.types import Seconds, Word
-from pipelines.protocol import PipelineSpec, Progress
+from pipelines.protocol import CURVE, PipelineSpec, Progress
 from pipelines.registry import MissingPackage, locate
 from results.store import default_root, write_whole
 
@@ -116,7 +116,7 @@ def model_hash(model_dir: Path) -> str:
     """SHA-256 over the names and contents of a model's files, in hexadecimal."""
     digest = hashlib.sha256()
     for path in sorted(model_dir.rglob("*")):
-        if path.is_file() and path.name not in (_MARKER, JOURNAL, ".lock"):
+        if path.is_file() and path.name not in (_MARKER, JOURNAL, CURVE, ".lock"):
             digest.update(f"{path.relative_to(model_dir)}\0{_digest(path)}\0".encode())
     return digest.hexdigest()
 
@@ -135,13 +135,15 @@ def _request(spec: PipelineSpec, card: str, model_dir: Path) -> dict[str, Any]:
     }
 
 
-def _facts(model_dir: Path) -> dict[str, float | str]:
+def _facts(model_dir: Path) -> dict[str, Any]:
+    curve = model_dir / CURVE
     return {
         "machine": hardware.cpu_model(),
         "code_commit": hardware.code()["commit"],
         "model_hash": model_hash(model_dir),
         "model_dir": model_dir.name,
         "created": clock.wall_stamp(),
+        **({"curve": json.loads(curve.read_bytes())} if curve.exists() else {}),
     }
 
 

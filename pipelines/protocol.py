@@ -16,6 +16,11 @@ Config: TypeAlias = Mapping[str, Any]
 """A pipeline's own settings, as plain TOML values; an unknown key is a `data.errors.InputError`."""
 
 
+CURVE = "curve.json"
+"""A training may leave this in its model's folder: `steps`, with `loss` and `seconds` at each, and scores on
+`dev`, each with `step`, `errors` and `seconds`. It goes into the record, and is no part of the model."""
+
+
 class Progress(Protocol):
     """Called by long work: `done` of `total` steps, and a few words on what is being done.
 

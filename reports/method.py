@@ -174,7 +174,8 @@ def _training(record: RunRecord) -> Table:
     users: dict[tuple[str, str], list[str]] = {}
     for cell in record.cells:
         if cell.training:
-            facts = "; ".join(f"{key} {value}" for key, value in _pairs(cell.training))
+            told = {key: value for key, value in cell.training.items() if key != "curve"}
+            facts = "; ".join(f"{key} {value}" for key, value in _pairs(told))
             users.setdefault((facts, cell.corpus), []).append(cell.pipeline)
     rows = []
     for (facts, corpus), named in users.items():

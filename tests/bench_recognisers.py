@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -89,6 +90,8 @@ class HastyPipeline(LearningPipeline):
             told.append(progress.seconds())
             time.sleep(0.01)
         (Path(model_dir) / "words.txt").write_text(" ".join(map(str, told)))
+        curve = {"steps": [50, 80], "loss": [2.0, 0.5], "seconds": told[1:], "dev": []}
+        (Path(model_dir) / "curve.json").write_text(json.dumps(curve))
 
 
 class ForkingPipeline(NullPipeline):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bench_fixture import asrbench, experiment, make_corpus, start
 
+from bench.training import model_hash
 from results.store import load_run
 
 OFFLINE = '[[scenario]]\nkind = "offline"\nwarm_up = 0'
@@ -136,6 +137,10 @@ def test_a_budget_makes_a_model_that_an_experiment_can_ask_for_as_well(tmp_path:
     assert minutes == 90 and 0 <= first < second < 60
     path.write_text(path.read_text().replace(OFFLINE, "train = { budget_minutes = 90 }\n" + OFFLINE))
     assert asrbench(tmp_path, "train", str(path))[1] == out
+    facts = json.loads((words.parent / "training.json").read_text())
+    assert facts["curve"]["loss"] == [2.0, 0.5] and facts["model_hash"] == model_hash(words.parent)
+    (words.parent / "curve.json").unlink()
+    assert facts["model_hash"] == model_hash(words.parent)  # the seconds of a curve make no other model
 
 
 @pytest.mark.parametrize(("budget", "said"), [("soon", "is no time"), ("30m", "a cannot train to a budget")])

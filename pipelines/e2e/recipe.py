@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +29,7 @@ from pipelines.e2e.speech import Speech, load_speech
 from pipelines.e2e.token_graph import read_token_graph
 from pipelines.e2e.tokens import make_tokens
 from pipelines.e2e.train import Trainer, plan
-from pipelines.protocol import Progress, Timed, TrainingSet
+from pipelines.protocol import CURVE, Progress, Timed, TrainingSet
 
 _FEATURE_MS = 10
 _TUNING_UTTERANCES = 200
@@ -96,6 +97,7 @@ def _train(
     network.eval()
     front.to(device)
     add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
+    (model_dir / CURVE).write_text(json.dumps(trainer.course.curve()), encoding="utf-8")
     history = _history(settings, speech, trainer, ended)
     acoustics.save(trained, model_dir, {"language": corpus.language, **history})
     checkpoint.unlink(missing_ok=True)
