@@ -70,10 +70,10 @@ class Cramped(torch.nn.Module):
         return self.inner.encode(features, lengths, window)
 
 
-def batch(count: int) -> Batch:
+def batch(count: int, views: int = 1) -> Batch:
     generator = torch.Generator().manual_seed(1)
     lengths = torch.tensor([60 + 9 * i for i in range(count)])
-    features = torch.randn(count, int(lengths.max()), 80, generator=generator)
+    features = torch.randn(views, count, int(lengths.max()), 80, generator=generator)
     labels = torch.randint(1, 4, (count, 5), generator=generator)
     spans = torch.stack([torch.zeros_like(lengths), lengths], 1)
     named = tuple(f"u{i}" for i in range(count))
@@ -81,18 +81,18 @@ def batch(count: int) -> Batch:
 
 
 def cramped(room: int, flat: int) -> Trainer:
-    settings = TrainSettings(flat_epochs=flat, learning_rate=0.01)
+    settings = TrainSettings(flat_epochs=flat, learning_rate=0.01, agreement=0.3)
     return Trainer(Cramped(room), settings, 10, Window(4, 0), torch.device("cpu"))
 
 
-@pytest.mark.parametrize("flat", [0, 1])
+@pytest.mark.parametrize(("flat", "views"), [(0, 1), (1, 1), (0, 2)])
 def test_a_batch_without_room_is_learned_in_halves_to_the_same_end(
-    flat: int, monkeypatch: pytest.MonkeyPatch
+    flat: int, views: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipelines.e2e.device.cpu_has_bfloat16", lambda: False)
-    roomy, narrow = cramped(5, flat), cramped(3, flat)
+    roomy, narrow = cramped(5 * views, flat), cramped(3 * views, flat)
     losses = [
-        [trainer.step(batch(5), Step(0, n, ()), False) for n in range(3)] for trainer in (roomy, narrow)
+        [trainer.step(batch(5, views), Step(0, n, ()), False) for n in range(3)] for trainer in (roomy, narrow)
     ]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
     torch.testing.assert_close(dict(roomy.average), dict(narrow.average), rtol=1e-3, atol=1e-5)

@@ -17,10 +17,10 @@ from data.errors import InputError
 from pipelines.e2e.augment import Augmentation, at_speed, disturb, mask, pad, reverberated
 from pipelines.e2e.checkpoint import read_state, save_tensors, write_state
 from pipelines.e2e.features import FLOOR, LogMel
-from pipelines.e2e.losses import ctc, speech_span, spread
+from pipelines.e2e.losses import ctc, disagreement, speech_span, spread
 from pipelines.e2e.models.conv_recurrent import ConvRecurrent, Shape, Window
 from pipelines.e2e.settings import TrainSettings
-from pipelines.e2e.speech import Example, epoch_order, needed_frames
+from pipelines.e2e.speech import Example, Speech, epoch_order, make_batch, needed_frames
 from pipelines.e2e.tokens import collapse
 from pipelines.e2e.train import Trainer
 
@@ -38,6 +38,35 @@ def test_ctc_is_the_sum_over_all_paths(labels: list[int]) -> None:
             total = np.logaddexp(total, sum(log_probs[t, i] for t, i in enumerate(path)))
     found = ctc(scores, torch.tensor([frames]), torch.tensor([labels]), torch.tensor([len(labels)]))
     assert float(found) * len(labels) == pytest.approx(-total, rel=1e-4)
+
+
+def test_disagreement_is_the_mean_of_both_divergences_over_real_frames() -> None:
+    scores = torch.randn(2, 2, 4, 3, generator=torch.Generator().manual_seed(3), requires_grad=True)
+    frames = [4, 2]
+    expected = 0.0
+    for i, count in enumerate(frames):
+        p, q = scores[:, i, :count].detach().softmax(-1).double()
+        expected += 0.5 * float((p * (p / q).log() + q * (q / p).log()).sum())
+    found = disagreement(scores, torch.tensor(frames))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    found.backward()
+    logs = scores.detach().softmax(-1)
+    torch.testing.assert_close(scores.grad[:, 0], 0.5 * (logs - logs.flip(0))[:, 0])  # targets stand still
+
+
+def test_views_of_an_utterance_are_of_one_speed_and_differ_in_what_disturbs_them() -> None:
+    rng = np.random.default_rng(5)
+    variants = [torch.from_numpy(rng.normal(-5, 2, (n, 80)).astype(np.float32)) for n in (90, 100, 81)]
+    speech = Speech((Example("a", tuple(variants), (1, 2)), Example("b", tuple(variants[::-1]), (3,))), 0)
+    front = LogMel(16000)
+    front.learn(variants)
+    plain = make_batch(speech, [0, 1], front, speeds=True, settings=None, rng=rng, views=2)
+    torch.testing.assert_close(plain.features[0], plain.features[1])
+    found = make_batch(speech, [0, 1], front, speeds=True, settings=Augmentation(), rng=rng, views=2)
+    assert found.features.shape == (2, 2, int(found.lengths.max()), 80) and found.ids == ("a", "b")
+    assert bool((found.features[0] != found.features[1]).any(-1)[:, : int(found.lengths.min())].all())
+    part = found.rows([1])
+    torch.testing.assert_close(part.features, found.features[:, 1:, : int(part.lengths)])
 
 
 @settings(max_examples=40, deadline=None)

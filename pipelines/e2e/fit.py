@@ -111,7 +111,13 @@ class Fit:
         augmentation = disturbance(s) if step.epoch >= s.plain_epochs else None
         speeds = step.epoch >= s.flat_epochs
         return make_batch(
-            self.speech, step.examples, self.front, speeds=speeds, settings=augmentation, rng=rng
+            self.speech,
+            step.examples,
+            self.front,
+            speeds=speeds,
+            settings=augmentation,
+            rng=rng,
+            views=2 if augmentation and s.agreement else 1,
         )
 
     def _score(self, done: int) -> None:
@@ -147,4 +153,12 @@ class Fit:
 
 
 def disturbance(s: TrainSettings) -> Augmentation:
-    return Augmentation(s.warp, noise=s.noise, narrow=s.narrow, masked_bands=s.masked_bands, rooms=s.rooms)
+    return Augmentation(
+        s.warp,
+        noise=s.noise,
+        narrow=s.narrow,
+        time_masks=s.time_masks,
+        masked_time=s.masked_time,
+        masked_bands=s.masked_bands,
+        rooms=s.rooms,
+    )

@@ -21,6 +21,19 @@ def ctc(scores: Tensor, frames: Tensor, labels: Tensor, label_lengths: Tensor) -
     return loss / label_lengths.sum()
 
 
+def disagreement(scores: Tensor, frames: Tensor) -> Tensor:
+    """How far two views of the same speech differ, summed over all frames, in nats.
+
+    scores (2, B, T, V), of which frames (B,) count. Each view is drawn to the other one, which stands still:
+    the mean of both Kullback-Leibler divergences (Yao et al., "CR-CTC: Consistency regularization on CTC",
+    ICLR 2025, equation 3).
+    """
+    logs = scores.float().log_softmax(-1)  # (2, B, T, V)
+    apart = F.kl_div(logs, logs.flip(0).detach(), reduction="none", log_target=True).sum(-1)  # (2, B, T)
+    t = torch.arange(scores.shape[2], device=frames.device)[None]
+    return (apart * (t < frames[:, None])).sum() / 2
+
+
 def spelling_loss(scores: Tensor, labels: Tensor, label_lengths: Tensor, smoothing: float) -> Tensor:
     """Cross-entropy of scores (B, L + 1, V) against labels (B, L) and the blank that ends each, a label.
 

@@ -26,6 +26,8 @@ class TrainSettings:
     The first `flat_epochs` learn evenly spread labels, the first `plain_epochs` see other speeds alone;
     `windowed` is the share of steps in which the network sees what it sees in a stream. `sizes` are those
     of the `architecture`, its form (`causal`) among them; `channels`, `blocks`, `hidden` are for the default.
+    With `agreement` each utterance is seen twice in a batch, disturbed differently, and that is the weight
+    with which both hearings are drawn together, which twice the time a step buys.
     `tokens` is one of `pipelines.e2e.tokens.KINDS`; of pieces there are about `pieces`.
 
     Every `score_epochs` the averaged weights are scored on dev (0: never) and the best are kept; the training
@@ -62,7 +64,10 @@ class TrainSettings:
     noise: float = 0.3
     narrow: float = 0.15
     masked_bands: int = 18
+    time_masks: int = 2
+    masked_time: float = 0.06
     rooms: float = 0.0
+    agreement: float = 0.0
     chunk_ms: int = 240
     right_ms: int = 320
     checkpoint_steps: int = 200

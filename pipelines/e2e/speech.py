@@ -34,9 +34,10 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """features (B, F, 80) normalised, lengths (B,) in feature frames, labels (B, L), label_lengths (B,).
+    """features (V, B, F, 80) normalised, lengths (B,) in feature frames, labels (B, L), label_lengths (B,).
 
-    `spans` (B, 2): where the speech begins and ends, in feature frames.
+    The V views of an utterance are disturbed differently, but frame t is the same moment in each. `spans`
+    (B, 2): where the speech begins and ends, in feature frames.
     """
 
     ids: tuple[str, ...]
@@ -54,7 +55,7 @@ class Batch:
         at = torch.tensor(chosen)
         lengths, label_lengths = self.lengths[at], self.label_lengths[at]
         features, labels = (
-            self.features[at, : int(lengths.max())],
+            self.features[:, at, : int(lengths.max())],
             self.labels[at, : int(label_lengths.max())],
         )
         ids = tuple(self.ids[i] for i in chosen)
@@ -134,26 +135,40 @@ def make_batch(
     speeds: bool,
     settings: Augmentation | None,
     rng: np.random.Generator,
+    views: int = 1,
 ) -> Batch:
-    """Picks a speed for each, disturbs and masks it, pads; `settings` None leaves it at the speed alone."""
-    features, spans = [], []
-    for i in chosen:
-        example = speech.examples[i]
+    """Picks a speed for each utterance, disturbs and masks each of its views apart, pads.
+
+    `settings` None leaves it at the speed alone.
+    """
+    examples = [speech.examples[i] for i in chosen]
+    heard: list[list[Tensor]] = [[] for _ in range(views)]
+    spans = []
+    for example in examples:
         raw = example.variants[int(rng.integers(len(SPEEDS))) if speeds else 0].float()
         spans.append(speech_span(raw))
-        if settings is not None:
-            other = speech.examples[int(rng.integers(len(speech.examples)))].variants[0].float()
-            raw = disturb(raw, other, settings, rng)
-        features.append(front.normalise(raw))
-    padded, lengths = pad(features)
+        for view in heard:
+            view.append(front.normalise(_disturbed(raw, speech, settings, rng)))
+    lengths = torch.tensor([len(x) for x in heard[0]])
+    padded = [pad(view)[0] for view in heard]
     if settings is not None:
-        padded = mask(padded, lengths, settings, rng)
-    labels = [torch.tensor(speech.examples[i].labels) for i in chosen]
+        padded = [mask(x, lengths, settings, rng) for x in padded]
+    labels = [torch.tensor(e.labels) for e in examples]
     return Batch(
-        tuple(speech.examples[i].id for i in chosen),
-        padded,
+        tuple(e.id for e in examples),
+        torch.stack(padded),
         lengths,
         torch.nn.utils.rnn.pad_sequence(labels, batch_first=True),
         torch.tensor([len(x) for x in labels]),
         torch.tensor(spans),
     )
+
+
+def _disturbed(
+    raw: Tensor, speech: Speech, settings: Augmentation | None, rng: np.random.Generator
+) -> Tensor:
+    """raw (F, 80) -> (F, 80), with another utterance to babble behind it."""
+    if settings is None:
+        return raw
+    other = speech.examples[int(rng.integers(len(speech.examples)))].variants[0].float()
+    return disturb(raw, other, settings, rng)

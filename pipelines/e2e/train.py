@@ -16,7 +16,7 @@ from pipelines.e2e.checkpoint import State
 from pipelines.e2e.course import Course
 from pipelines.e2e.device import precision
 from pipelines.e2e.features import HOP_S
-from pipelines.e2e.losses import ctc, flat_start
+from pipelines.e2e.losses import ctc, disagreement, flat_start
 from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import name_of
 from pipelines.e2e.ranks import Ranks
@@ -125,18 +125,25 @@ class Trainer:
         return int(batch.label_lengths.sum())
 
     def _loss(self, batch: Batch, step: Step, windowed: bool) -> Tensor:
-        lengths = batch.lengths.to(self.device)
+        views = len(batch.features)
+        lengths = batch.lengths.to(self.device).repeat(views)  # (V * B,)
         with precision(self.device):
             window = self.window if windowed else None
-            encoded = self.network.encode(batch.features.to(self.device), lengths, window)
+            features = batch.features.flatten(0, 1).to(self.device)  # (V * B, F, 80)
+            encoded = self.network.encode(features, lengths, window)
             scores = self.network.scores_of(encoded)
-        labels, label_lengths = batch.labels.to(self.device), batch.label_lengths.to(self.device)
+        labels = batch.labels.to(self.device).repeat(views, 1)
+        label_lengths = batch.label_lengths.to(self.device).repeat(views)
         frames = self.network.frames_out(lengths)
         if step.epoch < self.settings.flat_epochs:
-            spans = self.network.frames_out(batch.spans.to(self.device))
+            spans = self.network.frames_out(batch.spans.to(self.device).repeat(views, 1))
             return flat_start(scores, frames, labels, label_lengths, spans)
         loss = ctc(scores, frames, labels, label_lengths)
-        return self.network.full_loss(loss, encoded, frames, labels, label_lengths)
+        loss = self.network.full_loss(loss, encoded, frames, labels, label_lengths)
+        if views == 1:
+            return loss
+        apart = disagreement(scores.unflatten(0, (views, -1)), frames[: len(batch)])
+        return loss + self.settings.agreement * apart / batch.label_lengths.sum()
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:
