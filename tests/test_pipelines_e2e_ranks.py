@@ -91,9 +91,8 @@ def test_a_batch_without_room_is_learned_in_halves_to_the_same_end(
 ) -> None:
     monkeypatch.setattr("pipelines.e2e.device.cpu_has_bfloat16", lambda: False)
     roomy, narrow = cramped(5 * views, flat), cramped(3 * views, flat)
-    losses = [
-        [trainer.step(batch(5, views), Step(0, n, ()), False) for n in range(3)] for trainer in (roomy, narrow)
-    ]
+    full = batch(5, views)
+    losses = [[x.step(full, Step(0, n, ()), False) for n in range(3)] for x in (roomy, narrow)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
     torch.testing.assert_close(dict(roomy.average), dict(narrow.average), rtol=1e-3, atol=1e-5)
 

@@ -48,7 +48,7 @@ def test_disagreement_is_the_mean_of_both_divergences_over_real_frames() -> None
         p, q = scores[:, i, :count].detach().softmax(-1).double()
         expected += 0.5 * float((p * (p / q).log() + q * (q / p).log()).sum())
     found = disagreement(scores, torch.tensor(frames))
-    assert float(found) == pytest.approx(expected, rel=1e-5)
+    assert float(found.detach()) == pytest.approx(expected, rel=1e-5)
     found.backward()
     logs = scores.detach().softmax(-1)
     torch.testing.assert_close(scores.grad[:, 0], 0.5 * (logs - logs.flip(0))[:, 0])  # targets stand still
