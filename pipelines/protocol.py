@@ -18,7 +18,8 @@ Config: TypeAlias = Mapping[str, Any]
 
 CURVE = "curve.json"
 """A training may leave this in its model's folder: `steps`, with `loss` and `seconds` at each, and scores on
-`dev`, each with `step`, `errors` and `seconds`. It goes into the record, and is no part of the model."""
+`dev`, each with `step`, `errors` and `seconds`; `ended`, by what. It goes into the record, and is no part of
+the model."""
 
 
 class Progress(Protocol):

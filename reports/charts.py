@@ -254,9 +254,18 @@ def framed(
     legend = 17.0 * -(-len(entries) // columns) + 8
     figure = blank(width, HEAD + plot_height + FOOT + legend)
     axes = axes_at(figure, left, FOOT + legend, width - 10, FOOT + legend + plot_height)
+    ruled(axes)
+    draw_legend(figure, entries, columns)
+    return figure, axes
+
+
+def ruled(axes: Axes) -> None:
     axes.tick_params(axis="both", length=0)
     axes.grid(visible=True)
     axes.set_axisbelow(True)
+
+
+def draw_legend(figure: Figure, entries: Sequence[tuple[str, Style]], columns: int) -> None:
     handles = [
         Line2D([], [], color=s.hex, marker=s.marker, label=short(label, 30), markersize=6, linewidth=1.5)
         for label, s in entries
@@ -274,4 +283,3 @@ def framed(
             labelspacing=0.45,
             fontsize=10,
         )
-    return figure, axes

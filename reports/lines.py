@@ -1,4 +1,4 @@
-"""Plots of figures in a row: error rates from one generation to the next, speed along a swept setting."""
+"""Plots of figures in a row: from one generation to the next, along a swept setting, along a training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from reports.charts import Point, draw_point, framed, logarithmic, short
-from reports.svg import INK, MUTED, SETTINGS, Style
+from reports.charts import (
+    FOOT,
+    HEAD,
+    Point,
+    axes_at,
+    blank,
+    draw_legend,
+    draw_point,
+    framed,
+    logarithmic,
+    ruled,
+    short,
+)
+from reports.svg import INK, MUTED, NARROW, SETTINGS, WIDE, Style
+from reports.wording import number
 
 _ROW = 27.0
-_WIDE = 5.0  # times: speeds further apart stand on a logarithmic axis
+_PANEL = 170.0
+_WIDE = 5.0  # times: figures further apart stand on a logarithmic axis
+_MARKS = 16
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,7 @@ def paths(data: Sequence[Path], x_label: str, y_label: str) -> Callable[[bool], 
             for path in data:
                 _draw_path(axes, path)
             points = [point for path in data for point in path.points]
-            _speed_axis(axes, [v for p in points for v in (p.y, *(p.y_span or ()))], narrow)
+            _value_axis(axes, [v for p in points for v in (p.y, *(p.y_span or ()))], narrow)
             low, high = min(p.x for p in points), max(p.x for p in points)
             room = 0.12 * (high - low) or 0.1 * high or 1.0
             axes.set_xlim(max(0.0, low - room), high + 2 * room)
@@ -110,13 +125,13 @@ def paths(data: Sequence[Path], x_label: str, y_label: str) -> Callable[[bool], 
     return draw
 
 
-def _speed_axis(axes: Axes, speeds: list[float], narrow: bool) -> None:
-    """Logarithmic where the speeds differ so much that decades tell them apart."""
-    low, high = min(speeds), max(speeds)
-    if high > _WIDE * low:
-        logarithmic(axes, "y", speeds, narrow)
+def _value_axis(axes: Axes, values: list[float], narrow: bool) -> None:
+    """Logarithmic where the values differ so much that decades tell them apart."""
+    low, high = min(values), max(values)
+    if 0 < _WIDE * low < high:
+        logarithmic(axes, "y", values, narrow)
     else:
-        room = 0.12 * (high - low) or 1.0
+        room = 0.12 * (high - low) or 0.1 * abs(high) or 1.0
         axes.set_ylim(low - room, high + room)
         axes.yaxis.set_major_locator(MaxNLocator(5))
 
@@ -134,3 +149,92 @@ def _draw_path(axes: Axes, path: Path) -> None:
             fontsize=9.5,
             color=INK,
         )
+
+
+@dataclass(frozen=True)
+class Track:
+    """One training: (x, y) along its way; the point `best` is marked."""
+
+    label: str
+    style: Style
+    points: tuple[tuple[float, float], ...]
+    best: int | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What several trainings have in common: the same figure of each."""
+
+    title: str
+    tracks: tuple[Track, ...]
+
+
+def tracks(panels: Sequence[Panel], x_label: str) -> Callable[[bool], Figure]:
+    """Panels over one x axis, side by side, on a narrow page stacked; a legend where one is needed."""
+    entries = dict.fromkeys((track.label, track.style) for panel in panels for track in panel.tracks)
+    longest = max(x for panel in panels for track in panel.tracks for x, _ in track.points)
+
+    def draw(narrow: bool) -> Figure:
+        with mpl.rc_context(SETTINGS):
+            figure, frames = _frames(list(entries) if len(entries) > 1 else [], narrow, len(panels))
+            for axes, panel in zip(frames, panels, strict=True):
+                _draw_panel(axes, panel, narrow)
+                axes.set_xlim(0, 1.05 * longest or 1.0)
+                axes.xaxis.set_major_locator(MaxNLocator(5))
+                axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+                axes.set_xlabel(x_label, loc="left")
+            return figure
+
+    return draw
+
+
+def _frames(entries: list[tuple[str, Style]], narrow: bool, count: int) -> tuple[Figure, list[Axes]]:
+    width, columns, across = (NARROW, 1, 1) if narrow else (WIDE, 3, count)
+    legend = 17.0 * -(-len(entries) // columns) + 8
+    step, block, rows = width / across, HEAD + _PANEL + FOOT, count // across
+    figure = blank(width, legend + rows * block)
+    frames = []
+    for at in range(count):
+        row, column = divmod(at, across)
+        bottom = legend + FOOT + (rows - 1 - row) * block
+        frames.append(axes_at(figure, column * step + 44, bottom, (column + 1) * step - 10, bottom + _PANEL))
+        ruled(frames[-1])
+    draw_legend(figure, entries, columns)
+    return figure, frames
+
+
+def _draw_panel(axes: Axes, panel: Panel, narrow: bool) -> None:
+    for track in panel.tracks:
+        _draw_track(axes, track)
+    found = [track.points[track.best] for track in panel.tracks if track.best is not None]
+    if found:
+        least = min(found, key=lambda point: point[1])
+        axes.annotate(
+            number(least[1], "%"),
+            least,
+            (0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9.5,
+            color=INK,
+        )
+    _value_axis(axes, [y for track in panel.tracks for _, y in track.points], narrow)
+    axes.set_title(panel.title, loc="left", fontsize=10.5, color=MUTED, pad=8)
+
+
+def _draw_track(axes: Axes, track: Track) -> None:
+    colour, marker, best = track.style.hex, track.style.marker, track.best
+    x, y = zip(*track.points, strict=True)
+    every = -(-len(x) // _MARKS)
+    axes.plot(
+        x,
+        y,
+        f"{marker}-",
+        color=colour,
+        linewidth=1.5,
+        markersize=4.5,
+        markevery=every,
+        markerfacecolor="none",
+    )
+    if best is not None:
+        axes.plot([x[best]], [y[best]], marker, color=colour, markersize=6.5)

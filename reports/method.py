@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reports.courses import course_of
 from reports.figures import Figures, in_order
 from reports.plots import service_level, slo_value
 from reports.tables import Body, Entry, Row, Table
-from reports.wording import NONE, figure, kind_of, metric_of, with_unit
+from reports.wording import NONE, and_more, figure, kind_of, metric_of, with_unit
 from results.records import Cell, RunRecord
 
 
@@ -174,19 +175,21 @@ def _training(record: RunRecord) -> Table:
     users: dict[tuple[str, str], list[str]] = {}
     for cell in record.cells:
         if cell.training:
-            told = {key: value for key, value in cell.training.items() if key != "curve"}
+            told = {key: value for key, value in cell.training.items() if key != "curve"} | _way(cell)
             facts = "; ".join(f"{key} {value}" for key, value in _pairs(told))
             users.setdefault((facts, cell.corpus), []).append(cell.pipeline)
     rows = []
     for (facts, corpus), named in users.items():
         first, *others = in_order(named)
-        rows.append(Row(first, kind_of(first), (Entry(corpus), Entry(facts)), _and_more(others)))
+        rows.append(Row(first, kind_of(first), (Entry(corpus), Entry(facts)), and_more(others)))
     return Table("Training", ("Pipeline", "Corpus", "Training"), _bodies(rows), record.run)
 
 
-def _and_more(others: list[str]) -> str:
-    shown, more = ", ".join(others[:3]), len(others) - 3
-    return (f"and {shown}" if others else "") + (f" and {more} more" if more > 0 else "")
+def _way(cell: Cell) -> dict[str, Any]:
+    course = course_of(cell.training)
+    if course is None:
+        return {}
+    return {"steps": int(course.steps[-1])} | ({"ended by": course.ended} if course.ended else {})
 
 
 def _troubles(figures: Figures, record: RunRecord) -> Table:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reports.alignment import Worst, worst
 from reports.figures import Figures, Group
+from reports.learning import Learning, learning
 from reports.method import Method, method
 from reports.plots import Plot, cost_plot, error_plot, load_plots, trade_plot
 from reports.side_by_side import SideBySide, side_by_side
@@ -49,6 +50,7 @@ class ReportView:
     runs: tuple[RunLine, ...]
     verdicts: tuple[Verdict, ...]
     groups: tuple[GroupView, ...]
+    learning: tuple[Learning, ...]
     methods: tuple[Method, ...]
     glossary: tuple[tuple[str, str], ...]
 
@@ -66,6 +68,7 @@ def view(summary: Summary) -> ReportView:
         tuple(_line(record) for record in summary.runs),
         tuple(verdict(figures, group) for group in figures.groups),
         tuple(_group(figures, group, at) for at, group in enumerate(figures.groups)),
+        tuple(part for at, run in enumerate(summary.runs) for part in learning(run, f"learn{at}")),
         tuple(method(figures, record) for record in summary.runs),
         GLOSSARY,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -101,7 +102,7 @@ def _three_digits(value: float) -> str:
     return f"{value:.{2 - math.floor(math.log10(magnitude))}f}"
 
 
-def _scale(value: float, unit: str) -> tuple[float, str]:
+def scale(value: float, unit: str) -> tuple[float, str]:
     """The divisor and the shown unit: bytes in kB, MB, GB; long times in minutes and hours."""
     if unit == "B":
         for divisor, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
@@ -118,7 +119,7 @@ def with_unit(value: float | None, unit: str, spread: float | None = None) -> st
     """The number with its unit: `5.9 %`, `62.1×`, `412 ms`, `34.2 MB`."""
     if value is None:
         return NONE
-    divisor, shown = _scale(value, unit)
+    divisor, shown = scale(value, unit)
     text = number(value / divisor, unit, spread)
     if shown == "x":
         return f"{text}×"
@@ -128,10 +129,10 @@ def with_unit(value: float | None, unit: str, spread: float | None = None) -> st
 def span(low: float | None, high: float | None, unit: str, like: float | None = None) -> str:
     """`low–high` in the unit that `like` is shown in (`low to high` below zero), or empty."""
     if low is not None and high is None and not math.isnan(low):
-        return f"≥ {number(low / _scale(like if like is not None else low, unit)[0], unit)}"
+        return f"≥ {number(low / scale(like if like is not None else low, unit)[0], unit)}"
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
-    divisor, _ = _scale(high if like is None else like, unit)
+    divisor, _ = scale(high if like is None else like, unit)
     spread = high - low
     joint = " to " if low < 0 else DASH
     return f"{number(low / divisor, unit, spread)}{joint}{number(high / divisor, unit, spread)}"
@@ -151,6 +152,12 @@ def figure(value: Value | None) -> str:
     text = with_unit(value.value, value.unit, spread_of(value))
     interval = span(value.low, value.high, value.unit, value.value)
     return f"{text} ({interval})" if interval else text
+
+
+def and_more(others: Sequence[str]) -> str:
+    """`and a, b, c and 2 more`; empty for none."""
+    shown, more = ", ".join(others[:3]), len(others) - 3
+    return (f"and {shown}" if others else "") + (f" and {more} more" if more > 0 else "")
 
 
 def probability(p: float) -> str:

@@ -73,6 +73,9 @@ def hostile_summary() -> Summary:
         (("substitute", HOSTILE, "</svg><img src=x>"),),
     )
     run = record(REAL, HOSTILE, corpus)
+    curve = {"steps": [50], "loss": [1.5], "seconds": [9.0], "dev": [], "ended": HOSTILE}
+    learned = replace(run.cells[0], pipeline=name, training={"curve": curve})
+    run = replace(run, cells=(learned, *run.cells[1:]))
     return Summary((run,), renamed, (), (utterance,), points)
 
 

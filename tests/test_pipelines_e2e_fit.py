@@ -222,7 +222,9 @@ def test_a_model_says_that_its_budget_ended_it(tmp_path: Path) -> None:
     assert told["dev"][-1]["step"] == told["steps"]
     assert clock.time < 130
     curve = json.loads((tmp_path / "curve.json").read_text())
-    assert curve["steps"][-1] == told["steps"] and curve["loss"] == told["loss"]
+    assert (
+        curve["steps"][-1] == told["steps"] and curve["loss"] == told["loss"] and curve["ended"] == "budget"
+    )
     assert curve["seconds"] == sorted(curve["seconds"]) and 0 < curve["seconds"][-1] <= clock.time
     assert [score["errors"] for score in curve["dev"]] == [score["errors"] for score in told["dev"]]
     with pytest.raises(InputError, match="spent before the first step"):

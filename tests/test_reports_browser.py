@@ -16,6 +16,7 @@ from report_fixture import (
     small_summary,
     strange_summary,
 )
+from report_trainings import learned_summary
 from report_values import HOSTILE
 
 from reports.render import write
@@ -88,6 +89,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "hostile": hostile_summary(),
         "strange": strange_summary(),
         "family": family_summary(("mono", "si", "sat"), (1, 2)),
+        "learned": learned_summary(),
     }
     for name, summary in summaries.items():
         write(summary, folder / f"{name}.html")
@@ -103,7 +105,7 @@ def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
 
 
 @pytest.mark.parametrize("width", [320, 390, 820, 1280])
-@pytest.mark.parametrize("name", ["full", "small", "empty", "hostile", "strange", "family"])
+@pytest.mark.parametrize("name", ["full", "small", "empty", "hostile", "strange", "family", "learned"])
 def test_body_never_scrolls_sideways(browser: Any, pages: dict[str, Path], name: str, width: int) -> None:
     show(browser, pages[name], width)
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -137,7 +139,7 @@ def test_markup_in_the_data_is_shown_and_not_run(browser: Any, pages: dict[str, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["full", "family"])
+@pytest.mark.parametrize("name", ["full", "family", "learned"])
 def test_words_stand_out_from_their_ground(
     browser: Any, pages: dict[str, Path], name: str, scheme: str
 ) -> None:

@@ -16,6 +16,7 @@ from report_fixture import (
     small_summary,
     strange_summary,
 )
+from report_trainings import learned_summary
 from report_values import HOSTILE, PIPELINES
 
 from data.errors import InputError
@@ -28,6 +29,7 @@ SUMMARIES = {
     "empty": empty_summary(),
     "hostile": hostile_summary(),
     "strange": strange_summary(),
+    "learned": learned_summary(),
 }
 
 

@@ -97,7 +97,7 @@ def _train(
     network.eval()
     front.to(device)
     add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
-    (model_dir / CURVE).write_text(json.dumps(trainer.course.curve()), encoding="utf-8")
+    (model_dir / CURVE).write_text(json.dumps({**trainer.course.curve(), "ended": ended}), encoding="utf-8")
     history = _history(settings, speech, trainer, ended)
     acoustics.save(trained, model_dir, {"language": corpus.language, **history})
     checkpoint.unlink(missing_ok=True)
