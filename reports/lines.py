@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -207,18 +208,19 @@ def _draw_panel(axes: Axes, panel: Panel, narrow: bool) -> None:
     for track in panel.tracks:
         _draw_track(axes, track)
     found = [track.points[track.best] for track in panel.tracks if track.best is not None]
+    values = [y for track in panel.tracks for _, y in track.points]
     if found:
-        least = min(found, key=lambda point: point[1])
-        axes.annotate(
-            number(least[1], "%"),
-            least,
-            (0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9.5,
-            color=INK,
-        )
-    _value_axis(axes, [y for track in panel.tracks for _, y in track.points], narrow)
+        x, y = min(found, key=lambda point: point[1])
+        below: Any = {
+            "textcoords": "offset points",
+            "ha": "center",
+            "va": "top",
+            "fontsize": 9.5,
+            "color": INK,
+        }
+        axes.annotate(number(y, "%"), (x, y), (0, -6), **below)
+        values.append(0.85 * y)  # room for the label
+    _value_axis(axes, values, narrow)
     axes.set_title(panel.title, loc="left", fontsize=10.5, color=MUTED, pad=8)
 
 
