@@ -142,7 +142,7 @@ class Trainer:
         loss = self.network.full_loss(loss, encoded, frames, labels, label_lengths)
         if views == 1:
             return loss
-        apart = disagreement(scores.unflatten(0, (views, -1)), frames[: len(batch)])
+        apart = disagreement(scores.reshape(views, len(batch), *scores.shape[1:]), frames[: len(batch)])
         return loss + self.settings.agreement * apart / batch.label_lengths.sum()
 
     @torch.no_grad()
