@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench import cli_align, cli_corpus, cli_machine
+from bench import cli_align, cli_corpus, cli_export, cli_machine
 from bench.deadline import NEVER, Deadline, OutOfTimeError
 from data.errors import InputError
 from results.records import Cell, RunRecord
@@ -33,6 +33,7 @@ INTERRUPTED = 130
 OUT_OF_TIME = 75
 app.add_typer(cli_corpus.app, name="corpus", help="The speech: list, show, check, get.")
 app.command()(cli_align.align)
+app.command()(cli_export.export)
 app.command()(cli_machine.check)
 app.command()(cli_machine.doctor)
 app.command()(cli_machine.train)

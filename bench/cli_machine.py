@@ -84,10 +84,13 @@ def train(
 
 
 def _trained(spec: PipelineSpec, corpus: str, progress: Progress, minutes: float | None) -> str:
+    from bench.models import find_model
     from bench.training import TrainingError, probe, trained
     from data.corpus import open_corpus
     from pipelines.registry import MissingPackage
 
+    if spec.model:
+        return f"{find_model(spec.model)} (finished before)"
     try:
         able = probe(spec.use)
         if not able["trainable"]:

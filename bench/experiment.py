@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from bench.models import pipeline_of
 from bench.options import Options, Slo
 from bench.variants import PipelineChoice, variants
 from data.errors import InputError, did_you_mean
@@ -19,7 +20,7 @@ EXPERIMENTS = Path(__file__).parent / "experiments"
 KINDS: tuple[str, ...] = get_args(Scenario)
 _OPTION_KINDS = {"int": int, "float": float, "Seconds": float}
 _TABLES = ("corpus", "pipeline", "scenario")
-_TRAINING = ("use", "train", "seeds")
+_TRAINING = ("use", "train", "seeds", "model")
 _OPTIONS = {entry.name: entry.type for entry in fields(Options) if entry.name not in ("seed", "slo")}
 
 
@@ -105,6 +106,11 @@ def read_experiment(name: str | Path) -> Experiment:
     return _Reader(path, text).experiment(table)
 
 
+def stored_experiment(config: Mapping[str, Any], run: str) -> Experiment:
+    """What a run was asked for, from the `config` of its record."""
+    return _Reader(Path(run), "").experiment(dict(config))
+
+
 @dataclass(frozen=True)
 class _Reader:
     """Checks a parsed experiment against its text, so that a complaint can name the line."""
@@ -171,8 +177,21 @@ class _Reader:
     def _pipeline(self, entry: dict[str, Any]) -> tuple[PipelineChoice, ...]:
         self._known(entry, {"name", "decode", "corpora", "sweep", "train_as", *_TRAINING})
         train, decode = (self._typed(entry, key, dict, {}) for key in ("train", "decode"))
-        spec = PipelineSpec(entry["name"], self._typed(entry, "use", str), train, decode)
+        model = self._typed(entry, "model", str, "")
+        use = self._use(entry, model) if model else self._typed(entry, "use", str)
+        spec = PipelineSpec(entry["name"], use, train, decode, model)
         return variants(spec, self._strings(entry, "corpora"), self._seeds(entry), self._sweep(entry))
+
+    def _use(self, entry: dict[str, Any], model: str) -> str:
+        """The pipeline of an entry with a finished model, which says itself of which one it is."""
+        for key in ("train", "seeds"):
+            if key in entry:
+                self._fail("model", f"'model' names a finished model: leave '{key}' out", model)
+        try:
+            return pipeline_of(model, self._typed(entry, "use", str, ""))
+        except InputError as error:
+            self._fail("model", str(error), model)
+            raise
 
     def _seeds(self, entry: dict[str, Any]) -> tuple[int, ...]:
         seeds = entry.get("seeds", [])
@@ -204,11 +223,8 @@ class _Reader:
         self._known(entry, own | set(_OPTIONS))
         kind: Any = self._typed(entry, "kind", str)
         if kind not in KINDS:
-            self._fail(
-                "kind",
-                f"unknown scenario '{kind}'{did_you_mean(kind, KINDS)} (known: {', '.join(KINDS)})",
-                kind,
-            )
+            hint = f"{did_you_mean(kind, KINDS)} (known: {', '.join(KINDS)})"
+            self._fail("kind", f"unknown scenario '{kind}'{hint}", kind)
         slo = self._typed(entry, "slo", dict, {})
         self._known(slo, {entry.name for entry in fields(Slo)})
         counts = ("repeats", "utterances", "repeat_utterances")
@@ -216,11 +232,8 @@ class _Reader:
         values |= {key: self._strings(entry, key) for key in ("conditions", "pipelines", "corpora")}
         values["seeds"] = self._typed(entry, "seeds", str, "")
         if values["seeds"] not in ("", "first"):
-            self._fail(
-                "seeds",
-                "'seeds' of a scenario can only be \"first\"; without it, all take part",
-                values["seeds"],
-            )
+            what = "'seeds' of a scenario can only be \"first\"; without it, all take part"
+            self._fail("seeds", what, values["seeds"])
         values["options"] = {key: self._option(entry, key) for key in _OPTIONS if key in entry}
         values["slo"] = {key: float(self._typed(slo, key, float)) for key in slo}
         return ScenarioChoice(kind, **values)
@@ -271,11 +284,8 @@ class _Reader:
     def _refers(self, key: str, names: tuple[str, ...], known: set[str]) -> None:
         for name in names:
             if name not in known:
-                self._fail(
-                    key,
-                    f"'{key}' names '{name}', which this experiment lacks{did_you_mean(name, known)}",
-                    name,
-                )
+                hint = did_you_mean(name, known)
+                self._fail(key, f"'{key}' names '{name}', which this experiment lacks{hint}", name)
 
     def _fail(self, key: str, what: str, value: str = "") -> None:
         """Complains at the first line that sets `key` (to `value`) or opens a table of that name."""

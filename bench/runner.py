@@ -16,6 +16,7 @@ from bench.cost import read_prices
 from bench.deadline import NEVER, Deadline, OutOfTimeError
 from bench.experiment import Experiment
 from bench.measure import MeasurementError, NotAskedForError, Options, Target
+from bench.models import ready
 from bench.reference import reference_times
 from bench.score import count, scored
 from bench.training import Trained, TrainingError, probe, trained
@@ -124,6 +125,8 @@ class Runner:
         return self._trained(task.pipeline, task.corpus.teacher)
 
     def _trained(self, choice: PipelineChoice, teacher: str) -> Trained | None:
+        if choice.spec.model:
+            return ready(choice.spec.model)
         if not self._able(choice.spec.use)["trainable"]:
             return None
         if teacher not in self._teachers:

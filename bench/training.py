@@ -28,7 +28,9 @@ from pipelines.protocol import CURVE, PipelineSpec, Progress
 from pipelines.registry import MissingPackage, locate
 from results.store import default_root, write_whole
 
-_MARKER = "training.json"
+MARKER = "training.json"
+CARD, PAGE = "reference.json", "README.md"  # of a model that was exported
+BESIDE = (MARKER, JOURNAL, CURVE, CARD, PAGE, ".lock")  # no parts of the model
 _OWN = ("pipelines.",)
 _PATIENCE: Seconds = 30.0  # with a training that is to stop, before it is killed
 
@@ -69,15 +71,15 @@ def trained(
     """
     model_dir = model_path(spec, corpus)
     model_dir.mkdir(parents=True, exist_ok=True)
-    if not (ranks.leads() or (model_dir / _MARKER).exists()):
+    if not (ranks.leads() or (model_dir / MARKER).exists()):
         return Trained(model_dir, _ask(_request(spec, card, model_dir), progress))
     with _locked(model_dir, progress) as lock:
-        if not (model_dir / _MARKER).exists():
+        if not (model_dir / MARKER).exists():
             request = _request(spec, card, model_dir)
             facts = {**_ask(request, progress, lock, deadline), **_facts(model_dir)}
-            write_whole(model_dir / _MARKER, json.dumps(facts, indent=1).encode())
+            write_whole(model_dir / MARKER, json.dumps(facts, indent=1).encode())
             (model_dir / JOURNAL).unlink(missing_ok=True)
-    return Trained(model_dir, json.loads((model_dir / _MARKER).read_bytes()))
+    return Trained(model_dir, json.loads((model_dir / MARKER).read_bytes()))
 
 
 def aligned(
@@ -116,7 +118,7 @@ def model_hash(model_dir: Path) -> str:
     """SHA-256 over the names and contents of a model's files, in hexadecimal."""
     digest = hashlib.sha256()
     for path in sorted(model_dir.rglob("*")):
-        if path.is_file() and path.name not in (_MARKER, JOURNAL, CURVE, ".lock"):
+        if path.is_file() and path.name not in BESIDE:
             digest.update(f"{path.relative_to(model_dir)}\0{_digest(path)}\0".encode())
     return digest.hexdigest()
 

@@ -73,6 +73,7 @@ def _trained(pipeline: Any, request: dict[str, Any], corpus: Corpus, answers: An
     return {
         **stages.facts(),
         "peak_memory_bytes": max(usage.ru_maxrss for usage in used) * _MAXRSS_UNIT,
+        "utterances": len(corpus.train),
         "audio_hours": sum(corpus.audio(utterance).seconds for utterance in corpus.train) / 3600,
     }
 

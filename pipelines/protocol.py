@@ -160,6 +160,18 @@ class Aligner(Protocol):
         """The reference words of each utterance by its id, with times; none of what cannot be aligned."""
 
 
+class Portable(Protocol):
+    """A pipeline that knows what of its model's folder is to be handed on; of others it is all of it."""
+
+    @classmethod
+    def model_files(cls, model_dir: Path, config: Config) -> Sequence[str]:
+        """The files that decoding by `config` reads, relative to `model_dir`."""
+
+    @classmethod
+    def model_facts(cls, model_dir: Path) -> Mapping[str, Any]:
+        """What the model tells of its training, as plain values: utterances, epochs, steps ..."""
+
+
 class SessionOverError(RuntimeError):
     """A session was fed after its last chunk."""
 
@@ -168,13 +180,15 @@ class SessionOverError(RuntimeError):
 class PipelineSpec:
     """How an experiment names a pipeline.
 
-    `use` is an entry point of `asrbench.pipelines` or ``"module:Class"``.
+    `use` is an entry point of `asrbench.pipelines` or ``"module:Class"``; `model` the name or the folder of a
+    finished model, which is then not trained.
     """
 
     name: str
     use: str
     train: Config = field(default_factory=dict)
     decode: Config = field(default_factory=dict)
+    model: str = ""
 
 
 PipelineLoader: TypeAlias = Callable[[str], type[Pipeline]]

@@ -18,6 +18,7 @@ from results.records import Cell, RepeatRow, RunRecord, Trial, UtteranceRow
 from results.upgrade import upgrade
 
 BASELINES = Path(__file__).parent / "baselines"
+MODELS = Path(__file__).parent / "models"
 _PARTS: dict[str, type[Any]] = {"rows": UtteranceRow, "repeats": RepeatRow, "trials": Trial}
 _HEADER = "record.json"
 _DONE = "finished"

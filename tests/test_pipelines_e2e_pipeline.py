@@ -13,6 +13,7 @@ from tone_letters import RATE, SENTENCES, TINY, Tones, quiet, spoken
 
 from data.errors import InputError
 from data.types import Audio
+from pipelines.compact import compact
 from pipelines.e2e import language
 from pipelines.e2e.pipeline import EndToEndPipeline
 from pipelines.ngram import estimate, write_arpa
@@ -228,6 +229,22 @@ def test_facts_name_what_was_decoded_with(model: Path) -> None:
     assert facts["parameters"] * 4 <= facts["model_bytes"] < facts["parameters"] * 4 + 10_000
     assert facts["ngrams"] > 0 and facts["graph_arcs"] > 0
     assert facts["look_ahead_ms"] == EndToEndPipeline.load(model, {}).capabilities.look_ahead_ms
+
+
+def test_a_model_that_is_handed_on_hears_the_same_in_half_the_space(model: Path, tmp_path: Path) -> None:
+    files = EndToEndPipeline.model_files(model, {})
+    for file in files:
+        compact(model / file, tmp_path / file)
+    assert {"model.safetensors", "tokens.json", "lm/trigram.npz", "lm/weights.json"} <= set(files)
+    audio = [Audio(spoken(text, 100 + i), RATE) for i, text in enumerate(SENTENCES)]
+    for decoder in ("greedy", "wfst", "beam"):
+        whole, small = (EndToEndPipeline.load(m, {"decoder": decoder}) for m in (model, tmp_path))
+        assert small.transcribe(audio) == whole.transcribe(audio)
+        assert small.facts()["model_bytes"] < 0.65 * float(whole.facts()["model_bytes"])
+    pairs = zip(whole._acoustics.posteriors(audio), small._acoustics.posteriors(audio), strict=True)
+    assert max(np.abs(np.exp(a) - np.exp(b)).max() for a, b in pairs) < 1e-2
+    told = EndToEndPipeline.model_facts(tmp_path)
+    assert (told["architecture"], told["utterances"], told["epochs"]) == ("conv_recurrent", 12, 45)
 
 
 class KilledError(Exception):

@@ -12,6 +12,7 @@ from tones import RATE, SENTENCES, SPEECH, WORDS, ToneCorpus, say, spoken
 
 from data.errors import InputError
 from data.types import Audio, Samples
+from pipelines.compact import compact
 from pipelines.hybrid import store
 from pipelines.hybrid.loading import Parts
 from pipelines.hybrid.pipeline import HybridPipeline
@@ -54,6 +55,19 @@ def test_learns_the_language_of_tones(folder: Path, model: str) -> None:
         assert times == sorted(times)
         assert transcript.words[0].start == pytest.approx(0.15, abs=0.05)
         assert [w.text for w in transcript.words] == transcript.text.split()
+
+
+def test_what_is_handed_on_of_a_model_is_enough_to_hear_the_same(folder: Path, tmp_path: Path) -> None:
+    for model in ("si", "sat"):
+        config = {"model": model}
+        files = HybridPipeline.model_files(folder, config)
+        assert not any("mono" in file or "tri." in file for file in files)
+        for file in files:
+            compact(folder / file, tmp_path / model / file)
+        audio = [Audio(samples, RATE) for samples in SPEECH]
+        whole, small = (HybridPipeline.load(m, config) for m in (folder, tmp_path / model))
+        assert small.transcribe(audio) == whole.transcribe(audio)
+    assert HybridPipeline.model_facts(folder)["language"] == "en"
 
 
 @pytest.mark.parametrize("size", [37, 800, 5000])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 
 from data.errors import InputError
 from data.types import Audio, Transcript, Utterance, Word
-from pipelines.e2e import acoustics, recipe
+from pipelines.e2e import acoustics, handing, recipe
 from pipelines.e2e.acoustics import Acoustics
 from pipelines.e2e.decoder import Decoder, DecoderStream
 from pipelines.e2e.decoding import open_decoder
@@ -122,6 +122,14 @@ class EndToEndPipeline:
         from pipelines.e2e.alignment import align_corpus
 
         return align_corpus(model_dir, corpus, utterances)
+
+    @classmethod
+    def model_files(cls, model_dir: Path, config: Config) -> Sequence[str]:
+        return handing.model_files(model_dir)
+
+    @classmethod
+    def model_facts(cls, model_dir: Path) -> Mapping[str, Any]:
+        return handing.model_facts(model_dir)
 
     def transcribe(self, batch: Sequence[Audio]) -> list[Transcript]:
         for audio in batch:

@@ -83,7 +83,7 @@ def load_parts(folder: Path, settings: DecodeSettings) -> Parts:
     listening = _listening(folder, description, settings, model=model, search=_search(graph, tuned, settings))
     features, normalisation = store.load_features(folder / store.FEATURES)
     adaptation = _adaptation(folder, description, settings, graph) if hears_adapted(name) else None
-    files = [*_files(name, settings.lm), *_rescoring_files(settings)]
+    files = files_of(folder, settings)
     facts = {
         "model": name,
         "model_bytes": sum((folder / file).stat().st_size for file in files),
@@ -93,6 +93,19 @@ def load_parts(folder: Path, settings: DecodeSettings) -> Parts:
         **count_facts(settings, tuned),
     }
     return Parts(features, normalisation, model, listening, tuned.weight, adaptation, facts)
+
+
+def files_of(folder: Path, settings: DecodeSettings) -> list[str]:
+    """Those that decoding by `settings` reads. Raises `InputError` as `load_parts` does."""
+    name, _ = _chosen(store.load_json(folder / store.MODEL), settings, folder)
+    return list(dict.fromkeys([*_files(name, settings.lm), *_rescoring_files(settings)]))
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """What a trained hybrid tells of its training."""
+    description = store.load_json(folder / store.MODEL)
+    known = {key: description[key] for key in ("language", "settings", "ngrams") if key in description}
+    return {**known, "words": len(description["pronunciations"])}
 
 
 def _listening(

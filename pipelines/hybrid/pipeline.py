@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import soxr
@@ -16,7 +16,7 @@ from data.types import Audio, Samples, Transcript, Utterance, Word
 from pipelines.features import FRAME_SECONDS, Features, FeatureStream
 from pipelines.hybrid.front import FrontStream
 from pipelines.hybrid.listening import Listener
-from pipelines.hybrid.loading import Parts, load_parts
+from pipelines.hybrid.loading import Parts, facts_of, files_of, load_parts
 from pipelines.hybrid.settings import decode_settings, train_settings
 from pipelines.protocol import Capabilities, Chunk, Config, Progress, Session, SessionOverError, TrainingSet
 from pipelines.search import LogLikelihoods
@@ -101,6 +101,14 @@ class HybridPipeline:
         from pipelines.hybrid.forced import align_corpus
 
         return align_corpus(model_dir, corpus, utterances)
+
+    @classmethod
+    def model_files(cls, model_dir: Path, config: Config) -> Sequence[str]:
+        return files_of(model_dir, decode_settings(config))
+
+    @classmethod
+    def model_facts(cls, model_dir: Path) -> Mapping[str, Any]:
+        return facts_of(model_dir)
 
     def transcribe(self, batch: Sequence[Audio]) -> list[Transcript]:
         """A recogniser that adapts takes all that a speaker says in `batch` together."""
