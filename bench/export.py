@@ -109,7 +109,7 @@ def _write(part: Path, name: str, model: _Model, limit: int) -> None:
     card = card_of(name, model.record, (model.cell, model.task), model.users(files), model.about)
     halved = any(file.endswith(".safetensors") for file in files)
     card |= {"weights": "float16" if halved else "", "model_hash": model_hash(part)}
-    place = name if part.parent.resolve() == MODELS.resolve() else f"{part.parent.name}/{name}"
+    place = name if part.parent.resolve() == MODELS.resolve() else f"{part.parent.resolve().name}/{name}"
     (part / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (part / PAGE).write_text(page_of(card, place), encoding="utf-8")
 
@@ -147,6 +147,7 @@ class _Model:
             if cell.training.get("model_hash") == self.cell.training["model_hash"]
             and cell.status == "ok"
             and not cell.sweep
+            and cell.key in self.tasks
             and set(self.files(self.tasks[cell.key])) <= set(files)
         ]
 
@@ -154,7 +155,6 @@ class _Model:
 def _model(record: RunRecord, cell: Cell, source: Path) -> _Model:
     asked = stored_experiment(record.config, record.run)
     tasks = {task.cell.key: task for block in blocks(asked) for task in block.tasks}
-    lacking = [other.key for other in record.cells if other.key not in tasks]
-    if lacking:
-        raise InputError(f"run {record.run} does not say what {lacking[0]} was asked for")
+    if cell.key not in tasks:
+        raise InputError(f"run {record.run} does not say what {cell.key} was asked for")
     return _Model(record, cell, source, tasks, load_class(tasks[cell.key].pipeline.spec.use))

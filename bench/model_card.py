@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.cells import Task
 from bench.experiment import CorpusChoice
+from bench.hardware import recognised
 from bench.metrics import values_of_cell
 from bench.models import FORMAT
 from data.corpus import find_card, known_corpora
@@ -37,9 +38,10 @@ def card_of(
         "training": training,
         "settings": dict(task.pipeline.spec.train),
         "decode": dict(task.pipeline.spec.decode),
-        "about": dict(about),
+        "about": {key: value for key, value in about.items() if key != "utterances"},
         "asrbench": record.versions.get("asr-side-by-side", "not available"),
         "run": record.run,
+        "machine": recognised(record.machine),
         "trained_hash": cell.training["model_hash"],
         "scores": [score for one in users for score in _scores(record, *one)],
     }
@@ -99,14 +101,15 @@ def _toml(value: Any) -> str:
 
 
 def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    data, training = card["data"], card["training"]
-    told = ", ".join(f"{key} {_text(value)}" for key, value in data.items())
-    yield "learned from", told
+    """What it learned from, what the training took, what the model tells itself, and where all that was."""
+    training = card["training"]
+    yield from ((key, _text(value)) for key, value in card["data"].items())
     yield "settings", f"`{_toml(card['settings'])}`"
-    yield "training", f"{float(training.get('seconds', 0.0)):.0f} s on {training.get('machine', 'unknown')}"
-    yield "of it", ", ".join(f"{key} {_text(value)}" for key, value in card["about"].items()) or "unknown"
-    yield "code", f"asrbench {card['asrbench']}, commit {training.get('code_commit', 'unknown')}"
-    yield "run", f"{card['run']}, model of {training.get('created', 'unknown')}"
+    seconds, used = (float(training.get(key, 0.0)) for key in ("seconds", "cpu_seconds"))
+    yield "training", f"{seconds:.0f} s, {used:.0f} s of cores, on {training.get('machine', 'unknown')}"
+    yield from ((key.replace("_", " "), _text(value)) for key, value in card["about"].items())
+    yield "trained", f"{training.get('created', 'unknown')}, commit {training.get('code_commit', 'unknown')}"
+    yield "run", f"{card['run']}, asrbench {card['asrbench']}, {card['machine']}"
 
 
 def _text(value: Any) -> str:

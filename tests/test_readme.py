@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,10 +17,12 @@ from bench.experiment import read_experiment
 from data.corpus import open_corpus
 from data.synth import SynthSpec, ensure_synthetic
 from pipelines.hybrid.pipeline import HybridPipeline
+from results.store import stored_runs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TRAINED = re.compile(r'\[\[pipeline\]\]\nname = "hybrid.*?(?=\[\[)', re.DOTALL)
+TINY = {"lms": ["trigram"], "generation": "mono", "gaussians": 100, "iterations": 2, "members": 1}
+TINY |= {"use_dev": False, "positions": False}
 
 
 def blocks(kind: str) -> list[str]:
@@ -47,23 +50,26 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place, recording in enumerate(sorted((speech / "test").iterdir())):
         shutil.copy(recording, calls / f"{place}{recording.suffix}")
         (calls / f"{place}.txt").write_text("call back after nine\n")
-    experiment, family = blocks("toml")
+    experiment, family, finished_model = blocks("toml")
     (folder / "whole.toml").write_text(experiment)
     (folder / "family.toml").write_text('[[corpus]]\nname = "quick"\n' + family)
-    # Training on the embedded corpus takes minutes; test_pipelines_hybrid_* does it in small.
-    (folder / "calls.toml").write_text(TRAINED.sub("", experiment))
+    (folder / "finished.toml").write_text(finished_model)
+    (folder / "calls.toml").write_text(_in_small(experiment, speech))
     (folder / "mute.py").write_text(blocks("python")[0])
     _train(speech, folder / "model")
     return folder
 
 
+def _in_small(experiment: str, speech: Path) -> str:
+    """Learning from what `speech` has: on the embedded corpus it takes minutes."""
+    settings = ", ".join(f"{key} = {json.dumps(value)}" for key, value in TINY.items())
+    small = experiment.replace('"quick"', f'"{speech}"')
+    return small.replace('train = { lms = ["trigram"] }', f"train = {{ {settings} }}")
+
+
 def _train(speech: Path, model: Path) -> None:
     """As little as aligns two sentences."""
-    config = {"lms": ["trigram"], "generation": "mono", "gaussians": 100, "iterations": 2, "members": 1}
-    corpus = open_corpus(str(speech))
-    HybridPipeline.train(
-        corpus, {**config, "use_dev": False, "positions": False}, model, lambda *_, **__: None
-    )
+    HybridPipeline.train(open_corpus(str(speech)), TINY, model, lambda *_, **__: None)
 
 
 def test_the_example_experiment_is_one(desk: Path) -> None:
@@ -107,6 +113,15 @@ def test_every_command_runs(desk: Path) -> None:
     assert ran >= 10
     assert (desk / "report.html").stat().st_size > 10_000
     assert "peer-pocketsphinx" in (desk / "calls.html").read_text(encoding="utf-8")
+    before, after = (error_rates(environment, desk, place) for place in (0, 1))
+    assert after == {"hybrid-finished": before["hybrid-trigram"]}
+
+
+def error_rates(environment: dict[str, str], desk: Path, place: int) -> dict[str, float]:
+    """By pipeline, of the run over the calls that was done first (0) or next."""
+    run = stored_runs(desk / "runs")[place + 1].path
+    shown = finished(["asrbench", "show", str(run), "--json"], desk, environment).stdout
+    return {value["pipeline"]: value["value"] for value in json.loads(shown) if value["metric"] == "wer"}
 
 
 def test_every_picture_and_link_is_there() -> None:

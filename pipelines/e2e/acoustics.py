@@ -148,7 +148,10 @@ def _architecture(card: Mapping[str, Any]) -> str:
 
 
 def load(model_dir: Path, device: torch.device) -> Acoustics:
-    """Raises `InputError` for a folder that holds no finished model of this kind."""
+    """In float32, also of a model that was handed on in half precision (`pipelines.compact`).
+
+    Raises `InputError` for a folder that holds no finished model of this kind.
+    """
     if not is_finished(model_dir):
         raise InputError("no trained network lies here; train the pipeline first", model_dir)
     try:

@@ -104,8 +104,8 @@ def files_of(folder: Path, settings: DecodeSettings) -> list[str]:
 def facts_of(folder: Path) -> dict[str, Any]:
     """What a trained hybrid tells of its training."""
     description = store.load_json(folder / store.MODEL)
-    known = {key: description[key] for key in ("language", "settings", "ngrams") if key in description}
-    return {**known, "words": len(description["pronunciations"])}
+    told: dict[str, Any] = {key: description[key] for key in ("language", "ngrams")}
+    return {**told, "words": len(description["pronunciations"])}
 
 
 def _listening(
