@@ -54,7 +54,7 @@ def fitting(speech: Speech, front: LogMel, checkpoint: Path, settings: TrainSett
     steps = plan(speech, settings)
     trainer = Trainer(network, settings, len(steps), Window(6, 8), CPU, symbols=LETTERS.symbols)
     parts = {"progress": quiet, "pace": Pace(len(steps)), **parts}
-    return Fit(trainer, speech, front, steps, checkpoint, **parts)
+    return Fit(trainer, speech, front, LETTERS, steps, checkpoint, **parts)
 
 
 class Verdicts:

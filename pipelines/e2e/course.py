@@ -26,13 +26,14 @@ class Course:
 
     `losses` has one entry a step; `seconds` too, since the training began, or is empty where nobody tells
     the time. `position` is how far the schedule of learning rates is, in steps: beyond the steps done where
-    a budget shortens the training.
+    a budget shortens the training. `cuts` are those of `pipelines.e2e.crossing`, once they were looked for.
     """
 
     losses: list[float] = field(default_factory=list)
     seconds: list[Seconds] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     position: float = 0.0
+    cuts: list[list[tuple[float, int]]] | None = None
 
     @property
     def best(self) -> Score | None:
@@ -69,3 +70,5 @@ class Course:
         self.losses, self.seconds = list(stored["losses"]), list(stored["seconds"])
         self.scores = [Score(**score) for score in stored["scores"]]
         self.position = float(stored["position"])
+        if stored.get("cuts") is not None:
+            self.cuts = [[(float(at), int(label)) for at, label in own] for own in stored["cuts"]]

@@ -6,6 +6,7 @@ generator.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from data.errors import InputError
 from pipelines.e2e.augment import Augmentation
 from pipelines.e2e.checkpoint import read_state, write_state
 from pipelines.e2e.course import Score
+from pipelines.e2e.crossing import Crossing, find_cuts
 from pipelines.e2e.features import LogMel
 from pipelines.e2e.pace import Pace
 from pipelines.e2e.selection import Judge
 from pipelines.e2e.settings import TrainSettings
 from pipelines.e2e.speech import Batch, Speech, make_batch
+from pipelines.e2e.tokens import Tokens
 from pipelines.e2e.train import DivergedError, Step, Trainer
 from pipelines.protocol import Progress, StoppedError
 
@@ -36,12 +39,14 @@ class Fit:
     trainer: Trainer
     speech: Speech
     front: LogMel
+    tokens: Tokens
     steps: list[Step]
     checkpoint: Path
     progress: Progress
     pace: Pace
     judge: Judge | None = None
     kept: int | None = None
+    _crossed: Crossing | None = None
 
     def run(self) -> str:
         """Trains, from the checkpoint on where there is one; returns what ended it."""
@@ -118,7 +123,21 @@ class Fit:
             settings=augmentation,
             rng=rng,
             views=2 if augmentation and s.agreement else 1,
+            picking=self._crossing() if augmentation and s.crossed else None,
         )
+
+    def _crossing(self) -> Crossing:
+        """By the averaged weights of when it is first asked for."""
+        network, course = self.trainer.network, self.trainer.course
+        if course.cuts is None:
+            average = copy.deepcopy(network).eval()
+            average.load_state_dict(self.trainer.average)
+            front = copy.deepcopy(self.front).to(self.trainer.device)
+            course.cuts = find_cuts(self.speech, average, front, self.tokens)
+        if self._crossed is None:
+            share = self.trainer.settings.crossed
+            self._crossed = Crossing(self.speech, course.cuts, share, network.subsampling)
+        return self._crossed
 
     def _score(self, done: int) -> None:
         assert self.judge is not None

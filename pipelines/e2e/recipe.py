@@ -89,7 +89,7 @@ def _train(
     scored = settings.score_epochs or (settings.budget_minutes and corpus.dev)
     judge = judge_of(corpus, trained, ranks) if scored else None
     pace = _pace(len(steps), settings, progress, ranks)
-    run = Fit(trainer, speech, front, steps, checkpoint, Share(progress, 3, 94), pace, judge)
+    run = Fit(trainer, speech, front, tokens, steps, checkpoint, Share(progress, 3, 94), pace, judge)
     ended = run.run()
     if not ranks.first:
         return

@@ -28,6 +28,7 @@ class TrainSettings:
     of the `architecture`, its form (`causal`) among them; `channels`, `blocks`, `hidden` are for the default.
     With `agreement` each utterance is seen twice in a batch, disturbed differently, and that is the weight
     with which both hearings are drawn together, which twice the time a step buys.
+    `crossed` is the share of utterances that go on, at a pause, as another one of their speaker.
     `tokens` is one of `pipelines.e2e.tokens.KINDS`; of pieces there are about `pieces`.
 
     Every `score_epochs` the averaged weights are scored on dev (0: never) and the best are kept; the training
@@ -68,6 +69,7 @@ class TrainSettings:
     masked_time: float = 0.06
     rooms: float = 0.0
     agreement: float = 0.0
+    crossed: float = 0.0
     chunk_ms: int = 240
     right_ms: int = 320
     checkpoint_steps: int = 200

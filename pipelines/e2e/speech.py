@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ class Example:
     id: str
     variants: tuple[Tensor, ...]
     labels: tuple[int, ...]
+    speaker: str = ""
 
     @property
     def seconds(self) -> float:
@@ -101,11 +103,27 @@ def load_speech(
         if not labels or min(map(len, variants)) // subsampling < needed_frames(labels):
             too_short += 1
         else:
-            kept.append(Example(utterance.id, variants, labels))
+            kept.append(Example(utterance.id, variants, labels, utterance.speaker or utterance.id))
         progress(n + 1, len(utterances), "features")
     if not kept:
         raise InputError("no utterance of the training split is long enough for its text")
     return Speech(tuple(kept), too_short)
+
+
+class Picking(Protocol):
+    """What an example is heard as in a batch."""
+
+    def pick(self, index: int, speed: int, rng: np.random.Generator) -> tuple[Tensor, tuple[int, ...]]:
+        """Raw features (F, 80) at one of `SPEEDS`, and their labels."""
+
+
+@dataclass(frozen=True, eq=False)
+class AsSaid:
+    speech: Speech
+
+    def pick(self, index: int, speed: int, rng: np.random.Generator) -> tuple[Tensor, tuple[int, ...]]:
+        example = self.speech.examples[index]
+        return example.variants[speed].float(), example.labels
 
 
 def epoch_order(
@@ -136,16 +154,18 @@ def make_batch(
     settings: Augmentation | None,
     rng: np.random.Generator,
     views: int = 1,
+    picking: Picking | None = None,
 ) -> Batch:
     """Picks a speed for each utterance, disturbs and masks each of its views apart, pads.
 
-    `settings` None leaves it at the speed alone.
+    `settings` None leaves it at the speed alone, `picking` None at what was said.
     """
-    examples = [speech.examples[i] for i in chosen]
+    picking = picking or AsSaid(speech)
     heard: list[list[Tensor]] = [[] for _ in range(views)]
-    spans = []
-    for example in examples:
-        raw = example.variants[int(rng.integers(len(SPEEDS))) if speeds else 0].float()
+    spans, spelt = [], []
+    for i in chosen:
+        raw, own = picking.pick(i, int(rng.integers(len(SPEEDS))) if speeds else 0, rng)
+        spelt.append(torch.tensor(own))
         spans.append(speech_span(raw))
         for view in heard:
             view.append(front.normalise(_disturbed(raw, speech, settings, rng)))
@@ -153,13 +173,12 @@ def make_batch(
     padded = [pad(view)[0] for view in heard]
     if settings is not None:
         padded = [mask(x, lengths, settings, rng) for x in padded]
-    labels = [torch.tensor(e.labels) for e in examples]
     return Batch(
-        tuple(e.id for e in examples),
+        tuple(speech.examples[i].id for i in chosen),
         torch.stack(padded),
         lengths,
-        torch.nn.utils.rnn.pad_sequence(labels, batch_first=True),
-        torch.tensor([len(x) for x in labels]),
+        torch.nn.utils.rnn.pad_sequence(spelt, batch_first=True),
+        torch.tensor([len(x) for x in spelt]),
         torch.tensor(spans),
     )
 
