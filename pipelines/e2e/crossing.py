@@ -1,8 +1,8 @@
 """Utterances that go on, from a pause between two words, as another one of their speaker.
 
-A network that hears few sentences learns them by heart; these are sentences that nobody said. After Lam et
-al., "On-the-fly aligned data augmentation for sequence-to-sequence ASR" (Interspeech 2021), who exchange single
-words: a whole remainder has a single joint, and the network's own forced alignment says where pauses lie.
+A network that hears few sentences learns them by heart; these are sentences that nobody said. After Lam
+et al., "On-the-fly aligned data augmentation for sequence-to-sequence ASR" (Interspeech 2021), who exchange
+single words: a whole remainder has one joint, and the network's own forced alignment says where pauses lie.
 """
 
 from __future__ import annotations
