@@ -7,7 +7,9 @@ generator.
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from data.errors import InputError
 from pipelines.e2e.augment import Augmentation
 from pipelines.e2e.checkpoint import read_state, write_state
 from pipelines.e2e.course import Score
-from pipelines.e2e.crossing import Crossing, find_cuts
+from pipelines.e2e.crossing import Crossing, Cut, find_cuts
 from pipelines.e2e.features import LogMel
 from pipelines.e2e.pace import Pace
 from pipelines.e2e.selection import Judge
@@ -46,7 +48,6 @@ class Fit:
     pace: Pace
     judge: Judge | None = None
     kept: int | None = None
-    _crossed: Crossing | None = None
 
     def run(self) -> str:
         """Trains, from the checkpoint on where there is one; returns what ended it."""
@@ -123,21 +124,28 @@ class Fit:
             settings=augmentation,
             rng=rng,
             views=2 if augmentation and s.agreement else 1,
-            picking=self._crossing() if augmentation and s.crossed else None,
+            picking=self._crossing if augmentation and s.crossed else None,
         )
 
+    @cached_property
     def _crossing(self) -> Crossing:
-        """By the averaged weights of when it is first asked for."""
-        network, course = self.trainer.network, self.trainer.course
+        """By the cuts that the checkpoint remembers, or else those found now."""
+        course = self.trainer.course
         if course.cuts is None:
-            average = copy.deepcopy(network).eval()
+            course.cuts = self._cuts()
+        share = self.trainer.settings.crossed
+        return Crossing(self.speech, course.cuts, share, self.trainer.network.subsampling)
+
+    def _cuts(self) -> list[list[Cut]]:
+        """By the averaged weights; the first rank's in all of them, for whom a batch is to be the same."""
+        found: list[list[Cut]] = []
+        if self.trainer.ranks.first:
+            average = copy.deepcopy(self.trainer.network).eval()
             average.load_state_dict(self.trainer.average)
             front = copy.deepcopy(self.front).to(self.trainer.device)
-            course.cuts = find_cuts(self.speech, average, front, self.tokens)
-        if self._crossed is None:
-            share = self.trainer.settings.crossed
-            self._crossed = Crossing(self.speech, course.cuts, share, network.subsampling)
-        return self._crossed
+            found = find_cuts(self.speech, average, front, self.tokens)
+        told = json.loads(self.trainer.ranks.of_first(json.dumps(found)))
+        return [[(at, label) for at, label in cuts] for cuts in told]
 
     def _score(self, done: int) -> None:
         assert self.judge is not None

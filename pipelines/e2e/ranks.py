@@ -48,6 +48,16 @@ class Ranks:
         dist.all_reduce(summed)
         return [float(value) for value in summed]
 
+    def of_first(self, text: str) -> str:
+        """What the first process says, in all of them."""
+        if self.count == 1:
+            return text
+        own = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
+        (length,) = self.total(len(own) if self.first else 0)
+        said = own if self.first else own.new_empty(int(length))
+        dist.broadcast(said, 0)
+        return bytes(said.tolist()).decode()
+
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Gives every process the sum of all their gradients; none counts as zero."""
         if self.count == 1:

@@ -119,6 +119,8 @@ class Picking(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class AsSaid:
+    """Every example as it was said."""
+
     speech: Speech
 
     def pick(self, index: int, speed: int, rng: np.random.Generator) -> tuple[Tensor, tuple[int, ...]]:

@@ -125,6 +125,7 @@ class Trainer:
         return int(batch.label_lengths.sum())
 
     def _loss(self, batch: Batch, step: Step, windowed: bool) -> Tensor:
+        """A mean over tokens, in the flat start over frames, of all views of the rows."""
         views = len(batch.features)
         lengths = batch.lengths.to(self.device).repeat(views)  # (V * B,)
         with precision(self.device):
