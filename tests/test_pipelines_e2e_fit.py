@@ -210,6 +210,40 @@ def test_a_budget_that_is_not_needed_changes_nothing(speech: Speech, front: LogM
     assert plain.trainer.course.losses == ample.trainer.course.losses
 
 
+def test_where_the_time_was_told_in_a_part_alone_the_curve_has_none(
+    speech: Speech, front: LogMel, tmp_path: Path
+) -> None:
+    settings = train_settings({**SHORT, "checkpoint_steps": 1})
+    with pytest.raises(InterruptedError):
+        fitting(speech, front, tmp_path / "a", settings, progress=Clock(calls=2)).run()
+    clock = Clock()
+    timed = Pace(len(plan(speech, settings)), clock.seconds)
+    again = fitting(speech, front, tmp_path / "a", settings, progress=clock, pace=timed)
+    assert again.run() == EPOCHS
+    curve = again.trainer.course.curve()
+    assert curve["seconds"] == [] and curve["steps"] == [len(again.trainer.course.losses)]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"agreement": -0.1}, "want 0 or more"),
+        ({"crossed": 1.5}, "lie from 0 to 1"),
+        ({"crossed": 0.5, "plain_epochs": 0}, "crossed wants plain_epochs"),
+    ],
+)
+def test_a_disturbance_out_of_range_gets_one_line(config: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        train_settings(config)
+
+
+@pytest.mark.parametrize("key", ["agreement", "crossed"])
+def test_what_goes_by_ctc_is_not_asked_of_attention_alone(key: str, tmp_path: Path) -> None:
+    alone = {"architecture": "joint_lstm", "sizes": {"hidden": 8, "attention_weight": 1.0}, key: 0.5}
+    with pytest.raises(InputError, match="go by CTC"):
+        EndToEndPipeline.train(Tones(SENTENCES), alone, tmp_path, quiet)
+
+
 def test_a_model_says_that_its_budget_ended_it(tmp_path: Path) -> None:
     config = {**SHORT, "epochs": 500, "budget_minutes": 2}
     with pytest.raises(InputError, match="tells the time"):

@@ -24,9 +24,10 @@ class Score:
 class Course:
     """Kept in every checkpoint.
 
-    `losses` has one entry a step; `seconds` too, since the training began, or is empty where nobody tells
-    the time. `position` is how far the schedule of learning rates is, in steps: beyond the steps done where
-    a budget shortens the training. `cuts` are those of `pipelines.e2e.crossing`, once they were looked for.
+    `losses` has one entry a step; `seconds` too, since the training began, or fewer where somebody did not
+    tell the time. `position` is how far the schedule of learning rates is, in steps: beyond the steps done
+    where a budget shortens the training. `cuts` are those of `pipelines.e2e.crossing`, once they were looked
+    for.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -51,10 +52,11 @@ class Course:
     def curve(self) -> dict[str, Any]:
         """For people and reports: means over pieces of the training, each with the step that it ends at."""
         ends = [min(i + _PIECE, len(self.losses)) for i in range(0, len(self.losses), _PIECE)]
+        timed = len(self.seconds) == len(self.losses)
         return {
             "steps": ends,
             "loss": [round(sum(part) / len(part), 4) for part in self._pieces()],
-            "seconds": [round(self.seconds[end - 1], 1) for end in ends] if self.seconds else [],
+            "seconds": [round(self.seconds[end - 1], 1) for end in ends] if timed else [],
             "dev": [asdict(score) for score in self.scores],
         }
 

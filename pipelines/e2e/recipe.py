@@ -75,6 +75,8 @@ def _train(
     torch.set_num_threads(max(1, min(settings.threads, os.cpu_count() or 1)))
     basis = _basis(corpus, settings)
     network, front, tokens = basis.network, basis.front, basis.tokens
+    if not network.has_ctc and (settings.agreement or settings.crossed):
+        raise InputError("e2e: agreement and crossed go by CTC: with attention_weight = 1 neither")
     settings = taught(settings) if settings.start else settings
     rate = network.subsampling
     speech = load_speech(corpus, corpus.train, tokens, front, Share(progress, 0, 3), subsampling=rate)

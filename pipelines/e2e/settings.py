@@ -26,9 +26,10 @@ class TrainSettings:
     The first `flat_epochs` learn evenly spread labels, the first `plain_epochs` see other speeds alone;
     `windowed` is the share of steps in which the network sees what it sees in a stream. `sizes` are those
     of the `architecture`, its form (`causal`) among them; `channels`, `blocks`, `hidden` are for the default.
-    With `agreement` each utterance is seen twice in a batch, disturbed differently, and that is the weight
-    with which both hearings are drawn together, which twice the time a step buys.
-    `crossed` is the share of utterances that go on, at a pause, as another one of their speaker.
+    After the plain epochs each of `time_masks` hides up to `masked_time` of an utterance; with `agreement`
+    each utterance is seen twice in a batch, disturbed differently, and both hearings are drawn together with
+    that weight, for twice the time a step; `crossed` is the share of utterances that go on, at a pause, as
+    another one of their speaker.
     `tokens` is one of `pipelines.e2e.tokens.KINDS`; of pieces there are about `pieces`.
 
     Every `score_epochs` the averaged weights are scored on dev (0: never) and the best are kept; the training
@@ -138,8 +139,18 @@ def train_settings(config: Config) -> TrainSettings:
         raise InputError("e2e: budget_minutes wants 0 (no budget) or more")
     if min(settings.score_epochs, settings.patience) < 0 or (settings.patience and not settings.score_epochs):
         raise InputError("e2e: score_epochs and patience want 0 or more, and patience wants score_epochs")
+    _check_disturbance(settings)
     _windows(settings.chunk_ms, settings.right_ms, "train")
     return settings
+
+
+def _check_disturbance(settings: TrainSettings) -> None:
+    if min(settings.agreement, settings.time_masks) < 0:
+        raise InputError("e2e: agreement and time_masks want 0 or more")
+    if not (0 <= settings.crossed <= 1 and 0 <= settings.masked_time <= 1):
+        raise InputError("e2e: crossed and masked_time are shares: they lie from 0 to 1")
+    if settings.crossed and not (settings.plain_epochs or settings.start):
+        raise InputError("e2e: crossed wants plain_epochs, in which the network learns where words lie")
 
 
 def network_shape(settings: TrainSettings, tokens: int) -> Sizes:
