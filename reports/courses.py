@@ -68,8 +68,8 @@ class Training:
 
 def trainings(record: RunRecord) -> tuple[Training, ...]:
     """Every training that left a curve, once, in the order of the run."""
-    courses: dict[str, Course] = {}
-    users: dict[str, list[Cell]] = {}
+    courses: dict[tuple[str, ...], Course] = {}
+    users: dict[tuple[str, ...], list[Cell]] = {}
     for cell in record.cells:
         if course := course_of(cell.training):
             courses.setdefault(_model(cell), course)
@@ -85,10 +85,10 @@ def _training(cells: list[Cell], course: Course) -> Training:
     return Training(name, tuple(others), first.entry or name, first.seed, first.corpus, known, course)
 
 
-def _model(cell: Cell) -> str:
-    """What two cells with the same model share."""
+def _model(cell: Cell) -> tuple[str, ...]:
+    """What two cells with the same model share; of finished models two may lie in folders of one name."""
     told = (cell.training.get(key) for key in ("model_dir", "model_hash"))
-    return next((str(name) for name in told if name), f"{cell.corpus}/{_plain(cell)}")
+    return tuple(str(name) for name in told if name) or (cell.corpus, _plain(cell))
 
 
 def _plain(cell: Cell) -> str:

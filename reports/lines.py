@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -211,14 +210,16 @@ def _draw_panel(axes: Axes, panel: Panel, narrow: bool) -> None:
     values = [y for track in panel.tracks for _, y in track.points]
     if found:
         x, y = min(found, key=lambda point: point[1])
-        below: Any = {
-            "textcoords": "offset points",
-            "ha": "center",
-            "va": "top",
-            "fontsize": 9.5,
-            "color": INK,
-        }
-        axes.annotate(number(y, "%"), (x, y), (0, -6), **below)
+        axes.annotate(
+            number(y, "%"),
+            (x, y),
+            (0, -6),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=9.5,
+            color=INK,
+        )
         values.append(0.85 * y)  # room for the label
     _value_axis(axes, values, narrow)
     axes.set_title(panel.title, loc="left", fontsize=10.5, color=MUTED, pad=8)

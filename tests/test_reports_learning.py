@@ -83,6 +83,16 @@ def test_each_training_stands_once_with_what_it_took(learned: Learning) -> None:
     assert (rows["stranger"][1][0], rows["stranger"][1][4]) == ("20.3 min", "a power cut")
 
 
+def test_two_models_in_folders_of_one_name_are_two_trainings() -> None:
+    cell = learned_record().cells[0]
+    cells = tuple(
+        replace(cell, pipeline=f"e2e-{at}", training={**cell.training, "model_hash": str(at)})
+        for at in (1, 2)
+    )
+    (made,) = learning(replace(learned_record(), cells=cells), "x")
+    assert [(row.head, row.note) for row in made.table.bodies[0].rows] == [("e2e-1", ""), ("e2e-2", "")]
+
+
 def test_the_curves_stand_in_figures_too(learned: Learning) -> None:
     bodies = {body.title: body.rows for body in learned.points.bodies}
     told = curve(2)
