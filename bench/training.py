@@ -138,15 +138,22 @@ def _request(spec: PipelineSpec, card: str, model_dir: Path) -> dict[str, Any]:
 
 
 def _facts(model_dir: Path) -> dict[str, Any]:
-    curve = model_dir / CURVE
     return {
         "machine": hardware.cpu_model(),
         "code_commit": hardware.code()["commit"],
         "model_hash": model_hash(model_dir),
         "model_dir": model_dir.name,
         "created": clock.wall_stamp(),
-        **({"curve": json.loads(curve.read_bytes())} if curve.exists() else {}),
+        **_curve(model_dir),
     }
+
+
+def _curve(model_dir: Path) -> dict[str, Any]:
+    """The way of the training; nothing where it left none, or one that cannot be read: the model is good."""
+    try:
+        return {"curve": json.loads((model_dir / CURVE).read_bytes())}
+    except (OSError, ValueError):
+        return {}
 
 
 def _ask(

@@ -91,7 +91,7 @@ class HastyPipeline(LearningPipeline):
             time.sleep(0.01)
         (Path(model_dir) / "words.txt").write_text(" ".join(map(str, told)))
         curve = {"steps": [50, 80], "loss": [2.0, 0.5], "seconds": told[1:], "dev": []}
-        (Path(model_dir) / "curve.json").write_text(json.dumps(curve))
+        (Path(model_dir) / "curve.json").write_text(config.get("curve") or json.dumps(curve))
 
 
 class ForkingPipeline(NullPipeline):

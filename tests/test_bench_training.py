@@ -143,6 +143,16 @@ def test_a_budget_makes_a_model_that_an_experiment_can_ask_for_as_well(tmp_path:
     assert facts["model_hash"] == model_hash(words.parent)  # the seconds of a curve make no other model
 
 
+def test_a_torn_curve_costs_no_model(tmp_path: Path) -> None:
+    make_corpus(tmp_path)
+    torn = "train = { budget_minutes = 1, curve = '{ torn' }\n"
+    path = experiment(tmp_path, {"h": "bench_recognisers:HastyPipeline"}, OFFLINE, torn)
+    code, _, err = asrbench(tmp_path, "train", str(path))
+    assert (code, err) == (0, "")
+    (marker,) = (tmp_path / "runs" / "models").glob("*/training.json")
+    assert "curve" not in json.loads(marker.read_text())
+
+
 @pytest.mark.parametrize(("budget", "said"), [("soon", "is no time"), ("30m", "a cannot train to a budget")])
 def test_a_budget_that_cannot_be_kept_gets_one_line(tmp_path: Path, budget: str, said: str) -> None:
     make_corpus(tmp_path)
