@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 from bench.models import pipeline_of
 from bench.options import Options, Slo
@@ -107,8 +107,8 @@ def read_experiment(name: str | Path) -> Experiment:
 
 
 def stored_experiment(config: Mapping[str, Any], run: str) -> Experiment:
-    """What a run was asked for, from the `config` of its record."""
-    return _Reader(Path(run), "").experiment(dict(config))
+    """What a run was asked for, from the `config` of its record; its finished models may be gone by now."""
+    return _Reader(Path(run), "", seek_models=False).experiment(dict(config))
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ class _Reader:
 
     path: Path
     text: str
+    seek_models: bool = True
 
     def experiment(self, table: dict[str, Any]) -> Experiment:
         self._known(table, {"name", "seed", "prices", "word_times", *_TABLES})
@@ -187,11 +188,11 @@ class _Reader:
         for key in ("train", "seeds"):
             if key in entry:
                 self._fail("model", f"'model' names a finished model: leave '{key}' out", model)
+        use: str = self._typed(entry, "use", str, "")
         try:
-            return pipeline_of(model, self._typed(entry, "use", str, ""))
+            return pipeline_of(model, use) if self.seek_models else use
         except InputError as error:
             self._fail("model", str(error), model)
-            raise
 
     def _seeds(self, entry: dict[str, Any]) -> tuple[int, ...]:
         seeds = entry.get("seeds", [])
@@ -287,7 +288,7 @@ class _Reader:
                 hint = did_you_mean(name, known)
                 self._fail(key, f"'{key}' names '{name}', which this experiment lacks{hint}", name)
 
-    def _fail(self, key: str, what: str, value: str = "") -> None:
+    def _fail(self, key: str, what: str, value: str = "") -> NoReturn:
         """Complains at the first line that sets `key` (to `value`) or opens a table of that name."""
         quoted = re.escape(key)
         pattern = re.compile(

@@ -10,7 +10,7 @@ import pytest
 from bench_fixture import asrbench, experiment, make_corpus
 
 from bench import models
-from bench.experiment import read_experiment
+from bench.experiment import read_experiment, stored_experiment
 from bench.export import LIMIT, Choice, export
 from bench.models import ready
 from data.errors import InputError
@@ -162,6 +162,17 @@ def test_an_entry_that_cannot_be_is_placed(
     with pytest.raises(InputError) as caught:
         read_experiment("e.toml")
     assert str(caught.value).startswith("e.toml:5: ") and says in str(caught.value)
+
+
+def test_a_run_tells_what_it_was_asked_for_when_a_finished_model_is_gone() -> None:
+    entries = [
+        {"name": "x", "model": "gone/away"},
+        {"name": "y", "train_as": "x"},
+        {"name": "z", "use": "e2e"},
+    ]
+    config = {"corpus": [{"name": "quick"}], "pipeline": entries, "scenario": [{"kind": "offline"}]}
+    asked = stored_experiment(config, "a-run")
+    assert [choice.spec.model for choice in asked.pipelines] == ["gone/away", "gone/away", ""]
 
 
 def test_a_model_as_a_run_left_it_will_do_where_the_pipeline_is_named(desk: Path, tmp_path: Path) -> None:
