@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from bench.experiment import Experiment
 from bench.measure import MeasurementError, NotAskedForError, Options, Target
 from bench.models import ready
 from bench.reference import reference_times
+from bench.resuming import open_folder
 from bench.score import count, scored
 from bench.training import Trained, TrainingError, probe, trained
 from bench.variants import PipelineChoice
@@ -28,7 +28,7 @@ from data.errors import InputError
 from pipelines.protocol import Progress
 from pipelines.registry import MissingPackage
 from results.records import Cell, RunRecord
-from results.store import RunFolder, stored_runs
+from results.store import RunFolder
 
 Announce = Callable[[Cell], None]
 PACED = ("stream", "server", "capacity")
@@ -276,45 +276,3 @@ def corpus_facts(experiment: Experiment, name: str, corpus: Corpus) -> dict[str,
         "skipped": [f"{entry.utterance}: {entry.reason}" for entry in corpus.skipped][:100],
         "skipped_utterances": len(corpus.skipped),
     }
-
-
-def open_folder(root: Path, header: RunRecord, new: bool) -> tuple[RunFolder, int]:
-    """The latest unfinished run of the same experiment, or a new one, and the descriptor of its lock.
-
-    A run that goes on under another commit names both.
-    """
-    candidates: Sequence[RunFolder] = [] if new else stored_runs(root)[::-1]
-    for folder in candidates:
-        if not folder.finished and _same(folder, header) and (lock := _lock(folder)) is not None:
-            stored = folder.header()
-            if stored.code != header.code:
-                earlier = stored.code.get("begun_at", stored.code.get("commit", ""))
-                folder.write_header(replace(stored, code={**header.code, "begun_at": earlier}))
-            return folder, lock
-    folder = RunFolder.create(root, header)
-    lock = _lock(folder)
-    if lock is None:
-        raise InputError("is in use by another asrbench", folder.path)
-    return folder, lock
-
-
-def _same(folder: RunFolder, header: RunRecord) -> bool:
-    try:
-        stored = folder.header()
-    except InputError:
-        return False
-    mine, theirs = (
-        (record.config, record.versions, [facts["hash"] for facts in record.corpora.values()])
-        for record in (header, stored)
-    )
-    return mine == theirs
-
-
-def _lock(folder: RunFolder) -> int | None:
-    descriptor = os.open(folder.path / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
