@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -118,6 +118,6 @@ def _cuts(example: Example, log_probs: LogProbs, tokens: Tokens, subsampling: in
     return cuts
 
 
-def _quietest(loud: npt.NDArray[np.float64], start: int, end: int) -> int:
+def _quietest(loud: npt.NDArray[Any], start: int, end: int) -> int:
     """The frame of `loud` (F,) in [start, end), or `start` where that is empty."""
     return start + int(loud[start : max(end, start + 1)].argmin())
