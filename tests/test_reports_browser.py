@@ -101,6 +101,7 @@ def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get("about:blank")  # a page opened twice in a row is reloaded, and the driver may look too early
     browser.get(page.as_uri())
 
 
