@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ def heard(trained: Acoustics, raw: torch.Tensor) -> str:
     return trained.tokens.decode(collapse(scores.argmax(-1).tolist()))
 
 
+def letters(text: str) -> list[str]:
+    """A joint may leave nothing of a pause: neither a space, nor two of one letter."""
+    return [letter for letter, _ in groupby(text.replace(" ", ""))]
+
+
 def test_every_space_is_a_pause_and_crossed_speech_is_what_its_labels_say(
     trained: Acoustics, speech: Speech
 ) -> None:
@@ -47,8 +53,7 @@ def test_every_space_is_a_pause_and_crossed_speech_is_what_its_labels_say(
         for _ in range(6):
             raw, labels = crossing.pick(index, 0, rng)
             said.add(trained.tokens.decode(labels))
-            spelt = trained.tokens.decode(labels).replace(" ", "")  # a joint may leave little of a pause
-            assert heard(trained, raw).replace(" ", "") == spelt
+            assert letters(heard(trained, raw)) == letters(trained.tokens.decode(labels))
     assert said - set(SENTENCES)  # what nobody said
 
 
