@@ -22,6 +22,7 @@ from report_values import HOSTILE
 from reports.render import write
 
 webdriver = pytest.importorskip("selenium.webdriver")
+webdriver_wait = pytest.importorskip("selenium.webdriver.support.wait")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver")
@@ -101,8 +102,10 @@ def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    browser.get("about:blank")  # a page opened twice in a row is reloaded, and the driver may look too early
     browser.get(page.as_uri())
+    loaded = "return document.readyState === 'complete' && location.href === arguments[0]"
+    waiting = webdriver_wait.WebDriverWait(browser, 30)  # the driver now and then returns amid the parsing
+    waiting.until(lambda b: b.execute_script(loaded, page.as_uri()))
 
 
 @pytest.mark.parametrize("width", [320, 390, 820, 1280])
