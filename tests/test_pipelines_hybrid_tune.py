@@ -14,7 +14,7 @@ from pipelines.grammar import WordTable, grammar_graph
 from pipelines.hybrid.graph import decoding_graph, with_insertion_penalty
 from pipelines.hybrid.model import Tuned
 from pipelines.hybrid.topology import left_to_right
-from pipelines.hybrid.tune import BEAM, PENALTIES, WEIGHTS, flattest, tune
+from pipelines.hybrid.tune import BEAM, PENALTIES, WEIGHTS, lowest, mildest, smoothed, tune
 from pipelines.ngram import estimate, write_arpa
 from pipelines.search import Search
 
@@ -28,12 +28,23 @@ def test_low_ground_beats_one_lucky_point() -> None:
     rates = np.full(7, 20.0)
     rates[3:6] = 12.0
     rates[0] = 10.0  # lucky
-    assert flattest(rates) == 4
+    assert smoothed(rates).argmin() == 4
 
 
 def test_a_slope_ends_at_its_foot() -> None:
-    assert flattest(np.arange(7.0)) == 0
-    assert flattest(-np.arange(7.0)) == 6
+    assert smoothed(np.arange(7.0)).argmin() == 0
+    assert smoothed(-np.arange(7.0)).argmin() == 6
+
+
+def test_every_point_of_a_grid_can_win() -> None:
+    for i in range(len(PENALTIES)):
+        assert smoothed(np.abs(np.arange(len(PENALTIES)) - i)).argmin() == i
+
+
+def test_of_equals_the_first_is_taken() -> None:
+    assert lowest(np.array([5.0, 3.2, 3.0, 3.1]), hair=0.25) == 1
+    assert lowest(np.array([5.0, 3.3, 3.0, 3.1]), hair=0.25) == 2
+    assert PENALTIES[mildest(np.full(len(PENALTIES), 3.0))] == 0
 
 
 @pytest.fixture
@@ -62,11 +73,13 @@ def _wer(graph: Arcs, scores: list[np.ndarray], weight: float, penalty: float) -
 def test_the_error_told_is_that_of_the_choice(graph: Arcs) -> None:
     scores = _noisy()
     tuned = tune(graph, WORDS, scores, [" ".join(sentence) for sentence in SENTENCES])
-    rates = [_wer(graph, scores, weight, 0.0) for weight in WEIGHTS]
+    rates = [_wer(graph, scores, weight, penalty) for weight in WEIGHTS for penalty in PENALTIES]
     assert 0 < min(rates) < max(rates)  # otherwise there is nothing to choose
-    assert tuned.weight == WEIGHTS[flattest(np.array(rates))]
+    assert tuned.weight in WEIGHTS
     assert tuned.penalty in PENALTIES
     assert tuned.wer == pytest.approx(_wer(graph, scores, tuned.weight, tuned.penalty))
+    assert tuned.wer is not None
+    assert tuned.wer < float(np.mean(rates))
 
 
 def test_without_references_there_are_defaults(graph: Arcs) -> None:
