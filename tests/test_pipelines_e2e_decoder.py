@@ -15,9 +15,11 @@ from data.errors import InputError
 from pipelines.e2e.decoder import Greedy, Weights
 from pipelines.e2e.graph_search import GraphDecoder, GraphSearch
 from pipelines.e2e.hot_words import HotWords, hot_words
+from pipelines.e2e.hypothesis import by_word, runs_of
+from pipelines.e2e.phones import Sounds
 from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.token_graph import arpa_words, expand, read_token_graph, token_graph
-from pipelines.e2e.tokens import Tokens, collapse, make_tokens, tokens_of
+from pipelines.e2e.tokens import Tokens, collapse, make_tokens, spoken_tokens, tokens_of
 from pipelines.fst import Arcs, const_fst
 from pipelines.nbest import nbest
 from pipelines.ngram import NgramModel, estimate, write_arpa
@@ -26,6 +28,16 @@ from pipelines.search import Beam, Search
 TOKENS = tokens_of(["ab", "b'"])  # blank, space, apostrophe, a, b
 TEXT = [["a"], ["a", "b"], ["ab"], ["b", "b'"], ["ab", "a"], ["a", "b", "a"], ["b"], ["aa", "b"]]
 MARKED = {kind: make_tokens([" ".join(s) for s in TEXT], kind, "en", 8) for kind in ("ideographs", "pieces")}
+SOUNDS = Sounds(
+    {
+        "a": (("▁A",),),
+        "b": (("▁B",),),
+        "b'": (("▁B",),),
+        "ab": (("▁A", "B"), ("▁B", "A")),
+        "aa": (("▁A", "A"),),
+    }
+)
+PHONES = spoken_tokens(SOUNDS)
 WEIGHTS = Weights(lm_weight=0.7, insertion=0.6)
 
 
@@ -120,6 +132,25 @@ def test_the_graph_of_a_marked_alphabet_finds_the_best_of_all_paths(
     heard = GraphSearch(token_graph(arpa, tokens), WEIGHTS, beam=1000.0).decode(log_probs)
     best = max(one for one, _ in scores.values())
     assert scores[heard][0] == pytest.approx(best, abs=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_words_that_sound_alike_are_told_apart_by_the_language_model(
+    seed: int, model: NgramModel, arpa: Path
+) -> None:
+    """Two words share a sound, one has two: the best of all paths, and all words that sound so."""
+    log_probs = posteriors(5, seed, PHONES)
+    best = -math.inf
+    for path in itertools.product(range(len(PHONES)), repeat=len(log_probs)):
+        groups = by_word(runs_of(path), PHONES)
+        said = [tuple(PHONES.symbols[run.token] for run in group) for group in groups]
+        fitting = [[word for word, found in SOUNDS.words.items() if sound in found] for sound in said]
+        acoustic = float(sum(log_probs[t, i] for t, i in enumerate(path)))
+        for words in itertools.product(*fitting):
+            best = max(best, acoustic + lm_score(model, list(words), WEIGHTS))
+    search = GraphSearch(token_graph(arpa, PHONES), WEIGHTS, beam=1000.0)
+    found = search.search.decode(search.scale(log_probs))
+    assert -found.cost * WEIGHTS.lm_weight == pytest.approx(best, abs=2e-3)
 
 
 @pytest.mark.parametrize("tokens", [TOKENS, *MARKED.values()], ids=lambda tokens: tokens.kind)

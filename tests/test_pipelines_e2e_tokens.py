@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tone_letters import Tones
 
 from data.errors import InputError
 from data.text import normaliser
-from pipelines.e2e.tokens import KINDS, Tokens, make_tokens, read_tokens, tokens_of
+from pipelines.e2e.phones import sounds_of
+from pipelines.e2e.tokens import WRITTEN, Tokens, make_tokens, read_tokens, spoken_tokens, tokens_of
 
 TOKENS = tokens_of(["ab", "b'"])
 SENTENCES = ["the cat sat on the mat", "the hat", "a cat and a hat", "that cat", "chat the quiz"] * 4
-ALPHABETS = {kind: make_tokens(SENTENCES, kind, "en", 40) for kind in KINDS}
+ALPHABETS = {kind: make_tokens(SENTENCES, kind, "en", 40) for kind in WRITTEN}
 
 
 @settings(max_examples=50)
@@ -23,7 +27,7 @@ def test_characters_spell_and_read_back(text: str) -> None:
     assert TOKENS.decode(TOKENS.encode(text)) == " ".join(text.split())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WRITTEN)
 def test_the_training_text_is_spelled_and_read_back(kind: str) -> None:
     tokens = ALPHABETS[kind]
     for sentence in [*SENTENCES, "hat that sat", "quiz"]:
@@ -55,7 +59,7 @@ def test_the_language_decides_whether_a_space_is_spoken() -> None:
     assert [tokens.decode(tokens.encode(text)) for text in texts] == texts
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WRITTEN)
 def test_alphabets_are_the_same_again_and_are_read_back(kind: str, tmp_path: Path) -> None:
     tokens = ALPHABETS[kind]
     assert make_tokens(SENTENCES, kind, "en", 40) == tokens
@@ -68,7 +72,7 @@ def test_alphabets_are_the_same_again_and_are_read_back(kind: str, tmp_path: Pat
 def test_alphabets_without_characters_and_broken_files_are_named(tmp_path: Path) -> None:
     TOKENS.write(tmp_path / "tokens.json")
     assert read_tokens(tmp_path / "tokens.json") == TOKENS == Tokens(("", " ", "'", "a", "b"))
-    for kind in KINDS:
+    for kind in WRITTEN:
         with pytest.raises(InputError, match="empty"):
             make_tokens(["", "  "], kind, "en", 40)
     (tmp_path / "tokens.json").write_text('{"symbols": ["", " ", "a"]}')  # from before there were kinds
@@ -82,4 +86,28 @@ def test_alphabets_without_characters_and_broken_files_are_named(tmp_path: Path)
         if broken:
             (tmp_path / "pieces.model").write_bytes(broken)
         with pytest.raises(InputError, match="word pieces"):
+            read_tokens(tmp_path / "tokens.json")
+
+
+def test_phones_spell_by_sound_and_read_the_commonest_word_back(tmp_path: Path) -> None:
+    corpus = replace(Tones(["他 是 我", "他 好", "她 好"]), language="zh-CN")
+    tokens = spoken_tokens(sounds_of(corpus))
+    assert tokens.kind == "phones" and not tokens.spaced and tokens.symbols[0] == ""
+    ids = tokens.encode("她 好")
+    assert [tokens.symbols[i] for i in ids] == ["▁t", "a_1", "▁h", "ao_3"]
+    assert [tokens.begins(i) for i in ids] == [True, False, True, False]
+    assert tokens.decode(ids) == "他 好"
+    assert tokens.spellings("她") == tokens.spellings("他") == [ids[:2]]
+    assert tokens.decode([ids[1], ids[2], ids[1]]) == "a_1 ha_1"  # no word sounds so
+    assert not tokens.covers("她 坏") and tokens.encode("坏 好") == ids[2:] and not tokens.spellings("坏")
+    assert tokens.grown(["好 她"]) is tokens
+    with pytest.raises(InputError, match=r"lacks 1 words \(坏\)"):
+        tokens.grown(["坏 她"])
+    tokens.write(tmp_path / "tokens.json")
+    again = read_tokens(tmp_path / "tokens.json")
+    assert again == tokens and again.decode(ids) == "他 好"
+    stored = json.loads((tmp_path / "tokens.json").read_text())
+    for broken in ({**stored, "symbols": ["", "▁t"]}, {**stored, "sounds": 3}):
+        (tmp_path / "tokens.json").write_text(json.dumps(broken))
+        with pytest.raises(InputError, match="alphabet"):
             read_tokens(tmp_path / "tokens.json")

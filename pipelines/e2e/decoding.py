@@ -20,7 +20,7 @@ from pipelines.e2e.models.joint import Joint
 from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.settings import ATTENTION, DecodeSettings
 from pipelines.e2e.token_graph import TokenGraph, arpa_words, read_token_graph, token_graph
-from pipelines.e2e.tokens import Tokens
+from pipelines.e2e.tokens import PHONES, Tokens
 from pipelines.e2e.word_scores import WordScores
 from pipelines.ngram import write_arpa
 from pipelines.ngram_adapt import adapted
@@ -43,9 +43,14 @@ class _Known:
 def open_decoder(model_dir: Path, trained: Acoustics, settings: DecodeSettings) -> tuple[Decoder, Facts]:
     """With the weights tuned for it unless they are set by hand, and its facts.
 
-    Raises `InputError` for a decoder of scores that the network has not learned.
+    Raises `InputError` for a decoder of scores or tokens that the network has not learned.
     """
     tokens = trained.tokens
+    if tokens.kind == PHONES and settings.decoder in ("beam", ATTENTION):
+        raise InputError(
+            f"e2e: decoder {settings.decoder!r} puts words together from letters, and this model's tokens"
+            " are phones; take decoder = 'wfst' or 'greedy'"
+        )
     if settings.decoder == ATTENTION:
         return _attention(model_dir, trained, settings)
     if not trained.network.has_ctc:

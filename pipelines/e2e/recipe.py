@@ -21,13 +21,14 @@ from pipelines.e2e.graph_search import GraphSearch
 from pipelines.e2e.models.network import Network, Window
 from pipelines.e2e.models.registry import build
 from pipelines.e2e.pace import Pace
+from pipelines.e2e.phones import sounds_of
 from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.ranks import Ranks, joined
 from pipelines.e2e.selection import dev_part, judge_of
 from pipelines.e2e.settings import TrainSettings, network_shape
 from pipelines.e2e.speech import Speech, load_speech
 from pipelines.e2e.token_graph import read_token_graph
-from pipelines.e2e.tokens import make_tokens
+from pipelines.e2e.tokens import PHONES, make_tokens, spoken_tokens
 from pipelines.e2e.train import Trainer, plan
 from pipelines.protocol import CURVE, Progress, Timed, TrainingSet
 
@@ -121,7 +122,10 @@ def _basis(corpus: TrainingSet, settings: TrainSettings) -> Basis:
     texts = (corpus.normalise(u.text) for u in corpus.train)
     if settings.start:
         return adapted(settings, corpus.sample_rate, texts)
-    tokens = make_tokens(texts, settings.tokens, corpus.language, settings.pieces)
+    if settings.tokens == PHONES:
+        tokens = spoken_tokens(sounds_of(corpus))
+    else:
+        tokens = make_tokens(texts, settings.tokens, corpus.language, settings.pieces)
     return Basis(_network(len(tokens), settings), LogMel(corpus.sample_rate), tokens)
 
 
@@ -163,12 +167,17 @@ def add_language(
         if heard:
             found = language.tune_graph(heard, lambda weights, graph=graph: GraphSearch(graph, weights))  # type: ignore[misc]
         tuned["wfst"][lm] = found
-        if heard and "beam" in settings.tune and language.order(arpa) > 1:  # kenlm takes no unigram
+        if _by_beam(settings, trained, arpa) and heard:
             beam = PrefixBeam(trained.tokens, arpa, found, width=32)
             tuned["beam"][lm] = language.tune_beam(heard, beam, found)
     language.write_weights(model_dir, tuned)
     language.drop_tuning(model_dir)
     progress(10, 10, "done")
+
+
+def _by_beam(settings: TrainSettings, trained: Acoustics, arpa: Path) -> bool:
+    """Whether the prefix beam can be tuned: it spells in letters, and kenlm takes no unigram."""
+    return "beam" in settings.tune and trained.tokens.kind != PHONES and language.order(arpa) > 1
 
 
 def hear(corpus: TrainingSet, trained: Acoustics) -> list[language.Heard]:

@@ -8,6 +8,7 @@ of tokens.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,22 +98,29 @@ def token_graph(arpa: Path, tokens: Tokens) -> TokenGraph:
 
 
 def _lexicon(words: WordTable, tokens: Tokens) -> tuple[Any, int]:
-    """L and the first input label that is a mark (of back-off); labels of tokens are token id + 1.
+    """L and the first input label that is a mark; labels of tokens are token id + 1.
 
-    After a word a spaced alphabet has its space; in a marked one the next word may begin at once.
+    After a word a spaced alphabet has its space; in a marked one the next word may begin at once. Marks are
+    that of back-off and, behind all but the first of words that are spelled alike, those that tell them
+    apart: L o G could not be determinised without.
     """
     rows: list[tuple[int, int, int, int]] = []  # source, input, output, target
     start, after = 0, int(tokens.spaced)
     states = after + 1
     mark = len(tokens) + 1
+    alike: Counter[tuple[int, ...]] = Counter()
     for label, word in enumerate(words.words, start=1):
-        spelling = tokens.encode(word)
-        here = start
-        for n, token in enumerate(spelling):
-            there = after if n + 1 == len(spelling) else states
-            states += n + 1 < len(spelling)
-            rows.append((here, token + 1, label if n == 0 else 0, there))
-            here = there
+        for ids in tokens.spellings(word):
+            spelling = [token + 1 for token in ids]
+            nth = alike[tuple(ids)]
+            alike[tuple(ids)] += 1
+            spelling += [mark + nth] * (nth > 0)
+            here = start
+            for n, ilabel in enumerate(spelling):
+                there = after if n + 1 == len(spelling) else states
+                states += n + 1 < len(spelling)
+                rows.append((here, ilabel, label if n == 0 else 0, there))
+                here = there
     rows += [(state, mark, words.backoff, state) for state in range(after + 1)]
     if tokens.spaced:
         rows.append((after, tokens.space + 1, 0, start))
@@ -121,8 +129,8 @@ def _lexicon(words: WordTable, tokens: Tokens) -> tuple[Any, int]:
     final[[start, after]] = 0.0
     weight = np.zeros(len(rows), np.float32)
     columns = (np.ascontiguousarray(c) for c in table.T)
-    source, ilabel, olabel, target = columns
-    return vector_fst(Arcs(source, ilabel, olabel, weight, target, final)), mark
+    source, ilabels, olabel, target = columns
+    return vector_fst(Arcs(source, ilabels, olabel, weight, target, final)), mark
 
 
 def _without_marks(arcs: Arcs, first_mark: int) -> Arcs:
