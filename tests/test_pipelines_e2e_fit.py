@@ -229,7 +229,7 @@ def test_where_the_time_was_told_in_a_part_alone_the_curve_has_none(
     [
         ({"agreement": -0.1}, "want 0 or more"),
         ({"crossed": 1.5}, "lie from 0 to 1"),
-        ({"crossed": 0.5, "plain_epochs": 0}, "crossed wants plain_epochs"),
+        ({"crossed": 0.5, "plain_epochs": 3, "flat_epochs": 3}, "crossed wants more plain_epochs"),
     ],
 )
 def test_a_disturbance_out_of_range_gets_one_line(config: dict[str, object], said: str) -> None:

@@ -282,7 +282,7 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_an_interrupted_training_goes_on_to_the_same_curve_and_weights(tmp_path: Path) -> None:
-    config = {**TINY, "epochs": 4, "flat_epochs": 1, "plain_epochs": 1, "checkpoint_steps": 2, "dropout": 0.2}
+    config = {**TINY, "epochs": 5, "flat_epochs": 1, "plain_epochs": 2, "checkpoint_steps": 2, "dropout": 0.2}
     config |= {"agreement": 0.2, "crossed": 0.5}
     calls = []
 

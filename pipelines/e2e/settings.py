@@ -149,8 +149,10 @@ def _check_disturbance(settings: TrainSettings) -> None:
         raise InputError("e2e: agreement and time_masks want 0 or more")
     if not (0 <= settings.crossed <= 1 and 0 <= settings.masked_time <= 1):
         raise InputError("e2e: crossed and masked_time are shares: they lie from 0 to 1")
-    if settings.crossed and not (settings.plain_epochs or settings.start):
-        raise InputError("e2e: crossed wants plain_epochs, in which the network learns where words lie")
+    if settings.crossed and not (settings.plain_epochs > settings.flat_epochs or settings.start):
+        raise InputError(
+            "e2e: crossed wants more plain_epochs than flat_epochs: there the network learns where words lie"
+        )
 
 
 def network_shape(settings: TrainSettings, tokens: int) -> Sizes:
