@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -99,7 +100,8 @@ def _train(
     network.load_state_dict(run.weights)
     network.eval()
     front.to(device)
-    add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100))
+    left = _time_left(settings, progress)
+    add_language(corpus, settings, trained, model_dir, Share(progress, 94, 100), left=left)
     (model_dir / CURVE).write_text(json.dumps({**trainer.course.curve(), "ended": ended}), encoding="utf-8")
     history = _history(settings, speech, trainer, ended)
     acoustics.save(trained, model_dir, {"language": corpus.language, **history})
@@ -115,6 +117,12 @@ def _pace(steps: int, settings: TrainSettings, progress: Progress, ranks: Ranks)
         raise InputError("e2e: budget_minutes wants a `Progress` that tells the time, as `asrbench` has one")
     own = watch if ranks.first else lambda: 0.0
     return Pace(steps, lambda: ranks.total(own())[0], (1 - _TUNING_SHARE) * 60 * settings.budget_minutes)
+
+
+def _time_left(settings: TrainSettings, progress: Progress) -> Pace:
+    """For what follows the last step, by the first rank's own time: the others have ended."""
+    watch = progress.seconds if isinstance(progress, Timed) else None
+    return Pace(0, watch, 60 * settings.budget_minutes or None)
 
 
 def _basis(corpus: TrainingSet, settings: TrainSettings) -> Basis:
@@ -151,9 +159,15 @@ def _history(settings: TrainSettings, speech: Speech, trainer: Trainer, ended: s
 
 
 def add_language(
-    corpus: TrainingSet, settings: TrainSettings, trained: Acoustics, model_dir: Path, progress: Progress
+    corpus: TrainingSet,
+    settings: TrainSettings,
+    trained: Acoustics,
+    model_dir: Path,
+    progress: Progress,
+    *,
+    left: Pace,
 ) -> None:
-    """Prepares the language models and tunes their weights on dev, for each decoder."""
+    """Prepares the language models and tunes their weights on dev, for each decoder, while time is `left`."""
     progress(0, 10, "language models")
     lms = language.prepare(corpus, settings.lms, trained.tokens, model_dir)
     progress(3, 10, "tuning on dev")
@@ -165,7 +179,7 @@ def add_language(
         graph = read_token_graph(language.graph_path(model_dir, unheard))
         found = Weights()
         if heard:
-            found = language.tune_graph(heard, lambda weights, graph=graph: GraphSearch(graph, weights))  # type: ignore[misc]
+            found = language.tune_graph(heard, partial(GraphSearch, graph), left)
         tuned["wfst"][lm] = found
         if _by_beam(settings, trained, arpa) and heard:
             beam = PrefixBeam(trained.tokens, arpa, found, width=32)
