@@ -114,9 +114,10 @@ class _Search:
     def run(self, guess: int) -> None:
         self.bracket(guess)
         self.bisect()
-        while self.low() and not self.confirm():
-            if not self.low() or self.high(0) - self.low() > self.step(self.low()):
-                self.met_by(max(1, self.high(2) - self.step(self.high(2))) if self.high(2) > 1 else 1)
+        while (self.low() or self.high(2) > 1) and not (self.low() and self.confirm()):
+            high = self.high(2)
+            if not self.low() or high - self.low() > self.step(self.low()):
+                self.met_by(max(1, high - self.step(high)))
                 self.bisect()
 
 

@@ -60,6 +60,16 @@ def test_a_number_that_fails_once_in_its_confirmation_is_not_reported():
     assert found.streams == 8 and found.fails == 9 and found.confirmed == 3
 
 
+def test_one_lucky_trial_does_not_end_the_search():
+    def lucky(streams, attempt):
+        return "meets" if streams <= 5 or (streams == 10 and not attempt) else "fails"
+
+    found = search_capacity(lucky, 10, Limits(max_trials=60))
+    assert (found.streams, found.fails, found.confirmed, found.reason) == (5, 6, 3, "")
+    cut = search_capacity(lucky, 10, Limits(max_trials=6))
+    assert cut.streams is None and cut.reason == "stopped after 6 trials"
+
+
 def test_not_even_one_stream():
     found = search_capacity(lambda *_: "fails", 50, Limits())
     assert found.streams is None and found.fails == 1
