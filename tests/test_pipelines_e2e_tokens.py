@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from tone_letters import Tones
 
 from data.errors import InputError
 from data.text import normaliser
+from pipelines.e2e.decoder import Greedy
 from pipelines.e2e.phones import sounds_of
 from pipelines.e2e.tokens import WRITTEN, Tokens, make_tokens, read_tokens, spoken_tokens, tokens_of
 
@@ -98,7 +100,10 @@ def test_phones_spell_by_sound_and_read_the_commonest_word_back(tmp_path: Path) 
     assert [tokens.begins(i) for i in ids] == [True, False, True, False]
     assert tokens.decode(ids) == "他 好"
     assert tokens.spellings("她") == tokens.spellings("他") == [ids[:2]]
-    assert tokens.decode([ids[1], ids[2], ids[1]]) == "a_1 ha_1"  # no word sounds so
+    assert tokens.decode([ids[1], *ids[2:], ids[2], ids[1]]) == "好"  # nothing else sounds like a word
+    posteriors = np.eye(len(tokens), dtype=np.float32)[[ids[1], 0, *ids[2:], ids[2], 0]]
+    heard = Greedy(tokens).hear(posteriors)
+    assert heard.text == "好" and [word.text for word in heard.words] == ["好"]
     assert not tokens.covers("她 坏") and tokens.encode("坏 好") == ids[2:] and not tokens.spellings("坏")
     assert tokens.grown(["好 她"]) is tokens
     with pytest.raises(InputError, match=r"lacks 1 words \(坏\)"):

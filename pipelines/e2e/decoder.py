@@ -65,7 +65,8 @@ class GreedyStream:
         return self._tokens.decode(self._ids)
 
     def finish(self) -> Hypothesis:
-        return hypothesis([self._word(runs) for runs in by_word(runs_of(self._path), self._tokens)])
+        words = [self._word(runs) for runs in by_word(runs_of(self._path), self._tokens)]
+        return hypothesis([word for word in words if word.text])
 
     def _word(self, runs: tuple[Run, ...]) -> HeardWord:
         text = self._tokens.decode(run.token for run in runs)

@@ -36,8 +36,8 @@ class Sounds:
         return frozenset(phone for said in self.words.values() for spelling in said for phone in spelling)
 
     def heard(self, phones: Sequence[str]) -> str:
-        """The word that sounds so; where there is none, the phones themselves."""
-        return self._by_sound.get(tuple(phones)) or "".join(phones).replace(MARK, "")
+        """The word that sounds so, empty where there is none."""
+        return self._by_sound.get(tuple(phones), "")
 
     @cached_property
     def _by_sound(self) -> dict[Spelling, str]:

@@ -125,10 +125,10 @@ class Tokens:
 
     @staticmethod
     def _read_back(sounds: Sounds, phones: Sequence[str]) -> str:
-        """Phones before the first that begins a word are a word too."""
+        """Phones before the first that begins a word are a word too; what no word sounds like is left out."""
         begins = [n for n, phone in enumerate(phones) if n == 0 or phone.startswith(MARK)]
         ends = [*begins[1:], len(phones)]
-        return " ".join(sounds.heard(phones[a:b]) for a, b in zip(begins, ends, strict=False))
+        return " ".join(filter(None, (sounds.heard(phones[a:b]) for a, b in zip(begins, ends, strict=True))))
 
     def write(self, path: Path) -> None:
         """A JSON file, and the piece model beside it."""
