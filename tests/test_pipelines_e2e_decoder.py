@@ -16,8 +16,6 @@ from pipelines.e2e.decoder import Greedy, Weights
 from pipelines.e2e.graph_search import GraphDecoder, GraphSearch
 from pipelines.e2e.hot_words import HotWords, hot_words
 from pipelines.e2e.hypothesis import by_word, runs_of
-from pipelines.e2e.language import Heard, errors, tune_graph
-from pipelines.e2e.pace import Pace
 from pipelines.e2e.phones import Sounds
 from pipelines.e2e.prefix_beam import PrefixBeam
 from pipelines.e2e.token_graph import arpa_words, expand, read_token_graph, token_graph
@@ -97,25 +95,6 @@ def brute_force(
         text: (a + lm_score(model, text.split(), weights), b + lm_score(model, text.split(), weights))
         for text, (a, b) in best.items()
     }
-
-
-@pytest.mark.parametrize(("limit", "tried"), [(None, 21), (35.0, 3), (5.0, 1)])
-def test_weights_are_tuned_by_dev_while_there_is_time(arpa: Path, limit: float | None, tried: int) -> None:
-    graph, made, now = token_graph(arpa, TOKENS), [], itertools.count(0.0, 10.0)
-    heard = [Heard(clear(text, TOKENS, contrast=3.0), text) for text in ("ab a", "a b", "b")]
-
-    def search(weights: Weights) -> GraphSearch:
-        made.append(weights)
-        return GraphSearch(graph, weights)
-
-    found = tune_graph(heard, search, Pace(0, lambda: next(now), limit))
-    assert len(made) == len(set(made)) <= tried and len(made) >= min(tried, 14)
-
-    def wrong(weights: Weights) -> int:
-        said = [GraphSearch(graph, weights).decode(h.log_probs) for h in heard]
-        return errors([h.reference for h in heard], said)
-
-    assert wrong(found) == min(map(wrong, made))
 
 
 @given(st.lists(st.integers(0, 3), max_size=12))

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tone_letters import Tones
 
 from data.errors import InputError
 from data.text import normaliser
-from pipelines.e2e.decoder import Greedy
-from pipelines.e2e.phones import sounds_of
-from pipelines.e2e.tokens import WRITTEN, Tokens, make_tokens, read_tokens, spoken_tokens, tokens_of
+from pipelines.e2e.tokens import WRITTEN, Tokens, make_tokens, read_tokens, tokens_of
 
 TOKENS = tokens_of(["ab", "b'"])
 SENTENCES = ["the cat sat on the mat", "the hat", "a cat and a hat", "that cat", "chat the quiz"] * 4
@@ -88,31 +82,4 @@ def test_alphabets_without_characters_and_broken_files_are_named(tmp_path: Path)
         if broken:
             (tmp_path / "pieces.model").write_bytes(broken)
         with pytest.raises(InputError, match="word pieces"):
-            read_tokens(tmp_path / "tokens.json")
-
-
-def test_phones_spell_by_sound_and_read_the_commonest_word_back(tmp_path: Path) -> None:
-    corpus = replace(Tones(["他 是 我", "他 好", "她 好"]), language="zh-CN")
-    tokens = spoken_tokens(sounds_of(corpus))
-    assert tokens.kind == "phones" and not tokens.spaced and tokens.symbols[0] == ""
-    ids = tokens.encode("她 好")
-    assert [tokens.symbols[i] for i in ids] == ["▁t", "a_1", "▁h", "ao_3"]
-    assert [tokens.begins(i) for i in ids] == [True, False, True, False]
-    assert tokens.decode(ids) == "他 好"
-    assert tokens.spellings("她") == tokens.spellings("他") == [ids[:2]]
-    assert tokens.decode([ids[1], *ids[2:], ids[2], ids[1]]) == "好"  # nothing else sounds like a word
-    posteriors = np.eye(len(tokens), dtype=np.float32)[[ids[1], 0, *ids[2:], ids[2], 0]]
-    heard = Greedy(tokens).hear(posteriors)
-    assert heard.text == "好" and [word.text for word in heard.words] == ["好"]
-    assert not tokens.covers("她 坏") and tokens.encode("坏 好") == ids[2:] and not tokens.spellings("坏")
-    assert tokens.grown(["好 她"]) is tokens
-    with pytest.raises(InputError, match=r"lacks 1 words \(坏\)"):
-        tokens.grown(["坏 她"])
-    tokens.write(tmp_path / "tokens.json")
-    again = read_tokens(tmp_path / "tokens.json")
-    assert again == tokens and again.decode(ids) == "他 好"
-    stored = json.loads((tmp_path / "tokens.json").read_text())
-    for broken in ({**stored, "symbols": ["", "▁t"]}, {**stored, "sounds": 3}):
-        (tmp_path / "tokens.json").write_text(json.dumps(broken))
-        with pytest.raises(InputError, match="alphabet"):
             read_tokens(tmp_path / "tokens.json")

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from data.types import Audio, Utterance
+from pipelines.e2e.pipeline import EndToEndPipeline
+from pipelines.protocol import Chunk
 
 RATE = 8000
 TONES = {"a": 400.0, "b": 1000.0, "c": 2400.0, "d": 1600.0}
@@ -88,3 +90,19 @@ class Tones:
 
 def quiet(done: float, total: float, note: str = "", *, stage: str = "") -> None:
     pass
+
+
+def live(
+    pipeline: EndToEndPipeline, audio: list[np.ndarray], chunk: int = 800
+) -> tuple[list[str], list[list[str]]]:
+    sessions = [pipeline.open_session() for _ in audio]
+    finals, partials = [""] * len(audio), [[] for _ in audio]
+    for at in range(0, max(map(len, audio)), chunk):
+        due = [i for i, samples in enumerate(audio) if at < len(samples)]
+        chunks = [Chunk(audio[i][at : at + chunk], RATE, at + chunk >= len(audio[i])) for i in due]
+        for i, heard in zip(due, pipeline.advance([sessions[i] for i in due], chunks), strict=True):
+            if heard.final:
+                finals[i] = heard.text
+            else:
+                partials[i].append(heard.text)
+    return finals, partials
