@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data.errors import InputError
-from pipelines.e2e.models.layers import Strided, keep_between, rotated
+from pipelines.e2e.models.layers import Dropout, Strided, keep_between, rotated
 from pipelines.e2e.models.network import Memory, OneForm, Sizes
 
 
@@ -57,9 +57,9 @@ class FeedForward(nn.Module):
             nn.LayerNorm(d),
             nn.Linear(d, 4 * d),
             nn.SiLU(),
-            nn.Dropout(shape.dropout),
+            Dropout(shape.dropout),
             nn.Linear(4 * d, d),
-            nn.Dropout(shape.dropout),
+            Dropout(shape.dropout),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Attention(nn.Module):
         self.query = nn.Linear(shape.width, shape.width)
         self.key_value = nn.Linear(shape.width, 2 * shape.width)
         self.outer = nn.Linear(shape.width, shape.width)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(self, x: Tensor, seen: Tensor, memory: Memory) -> Tensor:
         """x (B, T, D), seen (B, T, P + T) by each query, P of the keys kept -> (B, T, D)."""
@@ -109,7 +109,7 @@ class Convolution(nn.Module):
         self.norm, self.inner = nn.LayerNorm(d), nn.Linear(d, 2 * d)
         self.depthwise = nn.Conv1d(d, d, shape.kernel, groups=d)
         self.between, self.outer = nn.LayerNorm(d), nn.Linear(d, d)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(self, x: Tensor, first: Tensor, total: Tensor, memory: Memory) -> Tensor:
         """x (B, T, D) from frame `first` (B,) of `total` (B,) on -> (B, T, D)."""
@@ -153,7 +153,7 @@ class Conformer(OneForm):
         self.shape, self.subsampling, self.causal = shape, shape.subsampling, shape.causal
         halvings = self.halvings(shape)
         self.strided = nn.ModuleList(cast("list[nn.Module]", halvings))
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
         self.layers = nn.ModuleList([Layer(shape, i) for i in range(shape.layers)])
         self.output = nn.Linear(shape.width, shape.tokens)
         self._past = shape.left if shape.causal else 0
