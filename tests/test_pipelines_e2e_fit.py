@@ -47,6 +47,14 @@ def speech(front: LogMel) -> Speech:
     return found
 
 
+def test_many_threads_load_the_same_features_in_the_same_order(front: LogMel, speech: Speech) -> None:
+    corpus = Tones(SENTENCES)
+    found = load_speech(corpus, corpus.train, LETTERS, front, quiet, subsampling=4, threads=3)
+    assert [example.id for example in found.examples] == [example.id for example in speech.examples]
+    for one, other in zip(found.examples, speech.examples, strict=True):
+        assert all(map(torch.equal, one.variants, other.variants)) and one.labels == other.labels
+
+
 def fitting(speech: Speech, front: LogMel, checkpoint: Path, settings: TrainSettings, **parts: object) -> Fit:
     torch.manual_seed(1)
     sizes = {"tokens": len(LETTERS), "channels": 8, "hidden": 4, "blocks": 1}

@@ -74,14 +74,17 @@ def _train(
     corpus: TrainingSet, settings: TrainSettings, model_dir: Path, progress: Progress, ranks: Ranks
 ) -> None:
     model_dir.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(max(1, min(settings.threads, os.cpu_count() or 1)))
+    threads = max(1, min(settings.threads, os.cpu_count() or 1))
     basis = _basis(corpus, settings)
     network, front, tokens = basis.network, basis.front, basis.tokens
     if not network.has_ctc and (settings.agreement or settings.crossed):
         raise InputError("e2e: agreement and crossed go by CTC: with attention_weight = 1 neither")
     settings = taught(settings) if settings.start else settings
     rate = network.subsampling
-    speech = load_speech(corpus, corpus.train, tokens, front, Share(progress, 0, 3), subsampling=rate)
+    torch.set_num_threads(1)  # of each thread that loads
+    loading = Share(progress, 0, 3)
+    speech = load_speech(corpus, corpus.train, tokens, front, loading, subsampling=rate, threads=threads)
+    torch.set_num_threads(threads)
     if not settings.start:
         front.learn(example.variants[0].float() for example in speech.examples)
     device = find_device(settings.device)

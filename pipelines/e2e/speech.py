@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -91,23 +93,35 @@ def load_speech(
     progress: Progress,
     *,
     subsampling: int,
+    threads: int = 1,
 ) -> Speech:
     """Features of all utterances at all speeds; raises `InputError` where none is left to learn from."""
-    kept, too_short = [], 0
-    for n, utterance in enumerate(utterances):
-        labels = tuple(tokens.encode(corpus.normalise(utterance.text)))
-        samples = torch.from_numpy(corpus.audio(utterance).samples)
-        if not bool(samples.isfinite().all()):
-            raise InputError(f"utterance {utterance.id}: samples that are no numbers", utterance.source)
-        variants = tuple(front.raw(at_speed(samples, front.sample_rate, s)).half() for s in SPEEDS)
-        if not labels or min(map(len, variants)) // subsampling < needed_frames(labels):
-            too_short += 1
-        else:
-            kept.append(Example(utterance.id, variants, labels, utterance.speaker or utterance.id))
-        progress(n + 1, len(utterances), "features")
+    kept: list[Example] = []
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for n, example in enumerate(pool.map(partial(_example, corpus, tokens, front), utterances)):
+            if _long_enough(example, subsampling):
+                kept.append(example)
+            progress(n + 1, len(utterances), "features")
+    finally:
+        pool.shutdown(cancel_futures=True)
     if not kept:
         raise InputError("no utterance of the training split is long enough for its text")
-    return Speech(tuple(kept), too_short)
+    return Speech(tuple(kept), len(utterances) - len(kept))
+
+
+def _example(corpus: TrainingSet, tokens: Tokens, front: LogMel, utterance: Utterance) -> Example:
+    samples = torch.from_numpy(corpus.audio(utterance).samples)
+    if not bool(samples.isfinite().all()):
+        raise InputError(f"utterance {utterance.id}: samples that are no numbers", utterance.source)
+    variants = tuple(front.raw(at_speed(samples, front.sample_rate, s)).half() for s in SPEEDS)
+    labels = tuple(tokens.encode(corpus.normalise(utterance.text)))
+    return Example(utterance.id, variants, labels, utterance.speaker or utterance.id)
+
+
+def _long_enough(example: Example, subsampling: int) -> bool:
+    frames = min(map(len, example.variants)) // subsampling
+    return bool(example.labels) and frames >= needed_frames(example.labels)
 
 
 class Picking(Protocol):
