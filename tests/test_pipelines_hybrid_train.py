@@ -46,7 +46,7 @@ def start(speech: Speech) -> Fit:
         even_alignment(words, DICTIONARY, TOPOLOGY, len(x))
         for words, x in zip(speech.words, speech.features, strict=True)
     ]
-    mixtures, stay = phone_hmms(speech.features, [c for c in cut if c is not None], TOPOLOGY)
+    mixtures, stay = phone_hmms(speech.features, [c for c in cut if c is not None], TOPOLOGY, most=2000)
     return Fit(AcousticModel(TYING, mixtures, stay), tuple(cut))
 
 
@@ -70,6 +70,16 @@ def test_the_alignments_likelihood_climbs(speech: Speech, start: Fit) -> None:
     frames = sum(map(len, speech.features))
     assert np.diff(totals).min() / frames > -1e-3  # smoothed transition probabilities may cost a trifle
     assert totals[-1] > totals[0] + frames
+
+
+def test_the_flat_start_hears_no_more_of_a_phone_than_it_is_told() -> None:
+    draw = np.random.default_rng(3)
+    cut = even_alignment(["bed"], DICTIONARY, TOPOLOGY, 90)
+    assert cut is not None
+    features = [draw.normal(level, 2.0, (90, 2)) for level in (0, 4) for _ in range(20)]
+    for most, level in ((100, 0), (10_000, 2)):
+        mixtures, _ = phone_hmms(features, [cut] * len(features), TOPOLOGY, most)
+        assert abs(mixtures.means[np.unique(cut)].mean() - level) < 0.3
 
 
 def test_growing_mixtures_fit_better(speech: Speech, start: Fit) -> None:

@@ -20,7 +20,6 @@ from pipelines.hybrid.word_graph import Pronunciations
 VARIANCE_FLOOR = 0.01  # of the variance of all speech, which is 1 after normalisation
 _STAY = 0.75
 _BAUM_WELCH = 3  # iterations
-_MOST_FRAMES = 2_000  # a phone: enough for one Gaussian a state
 
 
 def even_alignment(
@@ -36,13 +35,16 @@ def even_alignment(
 
 
 def phone_hmms(
-    features: Sequence[Features], alignments: Sequence[States], topology: Topology
+    features: Sequence[Features], alignments: Sequence[States], topology: Topology, most: int
 ) -> tuple[Mixtures, Doubles]:
-    """One Gaussian for each state and the probabilities of staying, shape (states,)."""
+    """One Gaussian for each state and the probabilities of staying, shape (states,).
+
+    Of each phone the first `most` frames are heard.
+    """
     dims = features[0].shape[1]
     means, variances = np.zeros((topology.states, dims)), np.ones((topology.states, dims))
     stay = np.full(topology.states, _STAY)
-    segments = _segments(features, alignments, topology)
+    segments = _segments(features, alignments, topology, most)
     for phone in topology.phones:
         states, mine = topology.states_of(phone), segments[topology.phone_ids[phone]]
         if not mine:
@@ -56,9 +58,9 @@ def phone_hmms(
 
 
 def _segments(
-    features: Sequence[Features], alignments: Sequence[States], topology: Topology
+    features: Sequence[Features], alignments: Sequence[States], topology: Topology, most: int
 ) -> list[list[Features]]:
-    """The stretches of each phone, up to `_MOST_FRAMES` frames of it."""
+    """The stretches of each phone, up to about `most` frames of it."""
     segments: list[list[Features]] = [[] for _ in topology.phones]
     held = np.zeros(len(topology.phones), np.int64)
     phone_of = np.array(topology.phone_of)
@@ -68,7 +70,7 @@ def _segments(
         begins = np.flatnonzero(firsts[states] & (np.diff(states, prepend=-1) != 0))
         for begin, end in zip(begins, [*begins[1:], len(states)], strict=True):
             phone = phone_of[states[begin]]
-            if held[phone] < _MOST_FRAMES:
+            if held[phone] < most:
                 segments[phone].append(x[begin:end])
                 held[phone] += end - begin
     return segments

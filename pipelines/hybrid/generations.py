@@ -76,7 +76,8 @@ def monophones(lessons: Lessons, settings: TrainSettings, note: Note) -> Stage:
         raise InputError(
             "every utterance is too short for its words: see that texts and audio belong together"
         )
-    mixtures, stay = phone_hmms([x for x, _ in usable], [s for _, s in usable], tying.topology)
+    features, states = zip(*usable, strict=True)
+    mixtures, stay = phone_hmms(features, states, tying.topology, settings.flat_frames)
     fit = Fit(AcousticModel(tying, mixtures, stay), tuple(cut))
     count = settings.iterations
     due = frozenset(i for i in range(count) if i < 10 or i % 2 == 0)

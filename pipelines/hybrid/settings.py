@@ -28,8 +28,8 @@ class TrainSettings:
     `generation`: the last one to train, with all before it (see `pipelines.hybrid.generations`).
     `order` of the n-grams; `big_order` of a model of the same text to rescore with, `BIG_LM`, 0 for none.
     `members`: so many estimates of each model's mixtures, with a seed each, are pooled. `gaussians` and
-    `iterations` are the monophones'; `leaves`, `min_gain` (of log-likelihood) and `min_occupancy` (in frames)
-    end the growth of the trees.
+    `iterations` are the monophones', whose flat start hears up to `flat_frames` of each phone; `leaves`,
+    `min_gain` (of log-likelihood) and `min_occupancy` (in frames) end the growth of the trees.
     `voices`: so many others say each utterance again for the model of unknown speakers, see
     `pipelines.hybrid.voices`.
     `prior_frames`, `noise`, `high_hz`: see `pipelines.features`. `use_dev`: tune models that were trained
@@ -49,6 +49,7 @@ class TrainSettings:
     big_order: int = 0
     gaussians: int = 1000
     iterations: int = 20
+    flat_frames: int = 2000
     members: int = 3
     leaves: int = 2000
     min_gain: float = 1000.0
@@ -125,8 +126,8 @@ def train_settings(config: Config) -> TrainSettings:
                 f"unknown language model {lm!r}{did_you_mean(lm, LMS)} (known: {', '.join(LMS)})"
             )
     _check_models(settings)
-    if settings.gaussians < 1 or settings.iterations < 1 or settings.order < 1:
-        raise InputError("the hybrid needs gaussians, iterations and order of 1 or more")
+    if min(settings.gaussians, settings.iterations, settings.flat_frames, settings.order) < 1:
+        raise InputError("the hybrid needs gaussians, iterations, flat_frames and order of 1 or more")
     if settings.big_order < 0 or settings.big_order == 1:
         raise InputError("the hybrid needs a big_order of 2 or more, or 0 for none")
     if min(settings.members, settings.adapted_members) < 1 or not settings.lms:
