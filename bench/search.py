@@ -117,7 +117,8 @@ class _Search:
         while (self.low() or self.high(2) > 1) and not (self.low() and self.confirm()):
             high = self.high(2)
             if not self.low() or high - self.low() > self.step(self.low()):
-                self.met_by(max(1, high - self.step(high)))
+                below = high - self.step(high)
+                self.met_by(max(1, high - self.step(below)))  # no further apart than a step of the lower one
                 self.bisect()
 
 

@@ -60,6 +60,16 @@ def test_a_number_that_fails_once_in_its_confirmation_is_not_reported():
     assert found.streams == 8 and found.fails == 9 and found.confirmed == 3
 
 
+def test_below_a_number_that_failed_its_confirmation_no_trial_goes_into_bisection():
+    def flaky(streams, attempt):
+        return "meets" if streams <= 88 or (streams <= 95 and attempt == 0) else "fails"
+
+    probe, calls = recorder(flaky)
+    found = search_capacity(probe, 94, Limits(relative_step=0.15, confirmations=2, max_trials=8))
+    assert (found.streams, found.fails, found.confirmed, found.reason) == (82, 94, 2, "")
+    assert [streams for streams, _ in calls] == [94, 118, 106, 94, 82, 82, 82]
+
+
 def test_one_lucky_trial_does_not_end_the_search():
     def lucky(streams, attempt):
         return "meets" if streams <= 5 or (streams == 10 and not attempt) else "fails"
